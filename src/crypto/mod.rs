@@ -1,0 +1,16 @@
+//! Cryptography, all of it from well-kept crates.
+//!
+//! What is worth exchanging (signatures and key agreement, where accelerated implementations differ by factors) goes
+//! through [`CryptoProvider`], which hands out loaded keys. Small symmetric work does not: the functions beside it are
+//! RustCrypto's and are the fastest there are for a few blocks. Every function that needs randomness takes an RNG.
+
+mod provider;
+mod rustcrypto;
+mod symmetric;
+
+pub use provider::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer};
+pub use rustcrypto::RustCrypto;
+pub use symmetric::{
+    Aes256CbcNoPadding, Hkdf, aead_open, aead_seal, hmac_sha256, hmac_sha256_secret, hmac_sha256_verify,
+    sha256, sha256_parts,
+};

@@ -1,0 +1,112 @@
+//! The provider joint.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use rand_core::CryptoRng;
+
+use crate::{
+    cose::{CoseAlgorithm, P256Point, PublicKey},
+    secret::Secret,
+};
+
+/// An operation failed because of its input: a key that is no key, a point off the curve, an algorithm that the provider
+/// does not have. Without detail on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CryptoError;
+
+impl core::fmt::Display for CryptoError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("cryptographic operation refused its input")
+    }
+}
+
+impl core::error::Error for CryptoError {}
+
+/// A credential key pair as it is stored: the private half and the public half that was derived from it. They stay
+/// together: EdDSA signs with this public key, and one that came from elsewhere would give the seed away.
+pub struct KeyPair {
+    algorithm: CoseAlgorithm,
+    private: Secret<32>,
+    public: PublicKey,
+}
+
+impl KeyPair {
+    /// Joins the halves of a pair that was made or stored together. `private` is the P-256 scalar (big endian) or the
+    /// Ed25519 seed. Refused when the public key is of another algorithm; whether it belongs to the private key is
+    /// checked by [`CryptoProvider::import`], which is what keys from outside must go through.
+    pub fn from_parts(
+        algorithm: CoseAlgorithm,
+        private: Secret<32>,
+        public: PublicKey,
+    ) -> Result<Self, CryptoError> {
+        match (algorithm, &public) {
+            (CoseAlgorithm::Es256, PublicKey::P256(_)) | (CoseAlgorithm::EdDsa, PublicKey::Ed25519(_)) => {
+                Ok(Self { algorithm, private, public })
+            }
+            _ => Err(CryptoError),
+        }
+    }
+
+    /// The algorithm that was negotiated for the pair.
+    pub fn algorithm(&self) -> CoseAlgorithm {
+        self.algorithm
+    }
+
+    /// The P-256 scalar (big endian) or the Ed25519 seed.
+    pub fn private(&self) -> &Secret<32> {
+        &self.private
+    }
+
+    /// The public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// A second copy, for stores that hand out records.
+    pub fn clone_secret(&self) -> Self {
+        Self { algorithm: self.algorithm, private: self.private.clone_secret(), public: self.public }
+    }
+}
+
+/// A key that is ready to sign.
+pub trait Signer: Send {
+    /// Signs the concatenation of `message`. ES256 returns a DER `ECDSA-Sig-Value` (RFC 3279; at most 72 bytes), EdDSA
+    /// 64 bytes, as WebAuthn section "Signature Formats for Packed Attestation" has them.
+    fn sign(&self, message: &[&[u8]]) -> Vec<u8>;
+}
+
+/// One P-256 key-agreement key pair.
+pub trait AgreementKey: Send {
+    /// The public half.
+    fn public(&self) -> P256Point;
+    /// The x coordinate of the shared point (SEC 1 section 3.3.1). Refused: a peer that is not on the curve.
+    fn agree(&self, peer: &P256Point) -> Result<Secret<32>, CryptoError>;
+}
+
+/// Signatures and key agreement.
+pub trait CryptoProvider: Send + Sync {
+    /// What it is called in `key info`.
+    fn name(&self) -> &'static str;
+
+    /// Makes a credential key pair. Draws 32 bytes from `rng`; for ES256 they are the scalar, big endian, and are drawn
+    /// again in the 2^-32 case that they are zero or not below the group order; for EdDSA they are the seed.
+    fn make_key_pair(&self, algorithm: CoseAlgorithm, rng: &mut dyn CryptoRng) -> KeyPair;
+
+    /// Takes a private key from outside and derives its public half.
+    fn import(&self, algorithm: CoseAlgorithm, private: Secret<32>) -> Result<KeyPair, CryptoError>;
+
+    /// Loads a stored pair for signing.
+    fn signer(&self, pair: &KeyPair) -> Result<Box<dyn Signer>, CryptoError>;
+
+    /// Verifies a signature in the form that [`Signer::sign`] returns.
+    fn verify(
+        &self,
+        algorithm: CoseAlgorithm,
+        key: &PublicKey,
+        message: &[&[u8]],
+        signature: &[u8],
+    ) -> Result<(), CryptoError>;
+
+    /// Makes a key-agreement key pair; draws as [`CryptoProvider::make_key_pair`] does for ES256.
+    fn make_agreement_key(&self, rng: &mut dyn CryptoRng) -> Box<dyn AgreementKey>;
+}
