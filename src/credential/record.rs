@@ -1,0 +1,230 @@
+//! The encoded form of a [`CredentialRecord`], version 1: a canonical CBOR map.
+//!
+//! ```text
+//! { 1: 1, 2: id (bstr), 3: rp.id (tstr), ? 4: rp.name, 5: user.id (bstr), ? 6: user.name, ? 7: user.displayName,
+//!   8: COSE algorithm, 9: public key (bstr; x || y of P-256, or 32 bytes of Ed25519), 10: private key (bstr 32),
+//!   11: CredRandomWithUV (bstr 32), 12: CredRandomWithoutUV (bstr 32), 13: signature counter, 14: credProtect level,
+//!   15: discoverable, 16: backup eligible, 17: backed up, 18: AAGUID (bstr 16), 19: order of creation,
+//!   ? 20: created, ? 21: last used }
+//! ```
+//!
+//! Dates are Unix seconds. Higher keys belong to later versions of this form and are kept as they are.
+
+use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
+
+use super::model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret};
+use crate::{
+    cbor::{Entries, Item, Profile, Writer},
+    cose::{CoseAlgorithm, P256Point, PublicKey},
+    crypto::KeyPair,
+    secret::{Secret, SecretBytes},
+    time::UnixTime,
+    webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
+};
+
+const VERSION: u64 = 1;
+/// The last key that this version gives a meaning.
+const LAST_KNOWN: u64 = 21;
+
+/// The bytes are no credential record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidRecord {
+    /// Not canonical CBOR, or a member is missing, of another type or out of its range.
+    Malformed,
+    /// Of a version or an algorithm that this build does not know.
+    Unsupported,
+}
+
+impl core::fmt::Display for InvalidRecord {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not a credential record",
+            Self::Unsupported => "a credential record of an unknown version or algorithm",
+        })
+    }
+}
+
+impl core::error::Error for InvalidRecord {}
+
+impl CredentialRecord {
+    /// The encoded form. It holds the private key.
+    pub fn encode(&self) -> SecretBytes {
+        // Large enough that the buffer never moves and leaves a copy behind, but for unusually long names.
+        let mut writer = Writer::with_capacity(2048);
+        let credential = &self.credential;
+        writer.map(self.encoded_length());
+        writer.unsigned(1).unsigned(VERSION);
+        writer.unsigned(2).bytes(credential.id.as_bytes());
+        writer.unsigned(3).text(credential.rp.id.as_str());
+        write_text(&mut writer, 4, credential.rp.name.as_deref());
+        writer.unsigned(5).bytes(credential.user.id.as_bytes());
+        write_text(&mut writer, 6, credential.user.name.as_deref());
+        write_text(&mut writer, 7, credential.user.display_name.as_deref());
+        write_key(&mut writer, &self.secret.key);
+        writer.unsigned(11).bytes(self.secret.cred_random_with_uv.expose());
+        writer.unsigned(12).bytes(self.secret.cred_random_without_uv.expose());
+        writer.unsigned(13).unsigned(credential.sign_count.into());
+        writer.unsigned(14).unsigned(credential.cred_protect.level().into());
+        writer.unsigned(15).boolean(credential.discoverable);
+        writer.unsigned(16).boolean(credential.backup.eligible());
+        writer.unsigned(17).boolean(credential.backup.backed_up());
+        writer.unsigned(18).bytes(&credential.aaguid.0);
+        writer.unsigned(19).unsigned(credential.order);
+        write_date(&mut writer, 20, credential.created);
+        write_date(&mut writer, 21, credential.last_used);
+        for (key, value) in &self.unknown {
+            writer.unsigned(*key).raw(value);
+        }
+        SecretBytes::new(writer.finish())
+    }
+
+    fn encoded_length(&self) -> usize {
+        let optional = [
+            self.credential.rp.name.is_some(),
+            self.credential.user.name.is_some(),
+            self.credential.user.display_name.is_some(),
+            self.credential.created.is_some(),
+            self.credential.last_used.is_some(),
+        ];
+        let present = optional.iter().filter(|present| **present).count();
+        16usize.saturating_add(present).saturating_add(self.unknown.len())
+    }
+
+    /// Reads the encoded form.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
+        let item = Item::parse(bytes, Profile::CTAP2).map_err(|_| InvalidRecord::Malformed)?;
+        let fields = Fields(item.map().ok_or(InvalidRecord::Malformed)?);
+        if fields.unsigned(1)? != VERSION {
+            return Err(InvalidRecord::Unsupported);
+        }
+        let credential = Credential {
+            id: CredentialId::new(fields.bytes(2)?).map_err(|_| InvalidRecord::Malformed)?,
+            rp: RpEntity {
+                id: RpId::new(fields.text(3)?).map_err(|_| InvalidRecord::Malformed)?,
+                name: fields.optional_text(4)?,
+            },
+            user: UserEntity {
+                id: UserHandle::new(fields.bytes(5)?).map_err(|_| InvalidRecord::Malformed)?,
+                name: fields.optional_text(6)?,
+                display_name: fields.optional_text(7)?,
+            },
+            sign_count: u32::try_from(fields.unsigned(13)?).map_err(|_| InvalidRecord::Malformed)?,
+            cred_protect: CredProtect::from_level(fields.unsigned(14)?).ok_or(InvalidRecord::Malformed)?,
+            discoverable: fields.boolean(15)?,
+            backup: fields.backup()?,
+            aaguid: Aaguid(fields.array(18)?),
+            order: fields.unsigned(19)?,
+            created: fields.optional_date(20)?,
+            last_used: fields.optional_date(21)?,
+        };
+        let secret = CredentialSecret {
+            key: fields.key_pair()?,
+            cred_random_with_uv: fields.secret(11)?,
+            cred_random_without_uv: fields.secret(12)?,
+        };
+        Ok(Self { credential, secret, unknown: fields.unknown() })
+    }
+}
+
+fn write_text(writer: &mut Writer, key: u64, text: Option<&str>) {
+    if let Some(text) = text {
+        writer.unsigned(key).text(text);
+    }
+}
+
+fn write_date(writer: &mut Writer, key: u64, date: Option<UnixTime>) {
+    if let Some(UnixTime(seconds)) = date {
+        writer.unsigned(key).unsigned(seconds);
+    }
+}
+
+fn write_key(writer: &mut Writer, key: &KeyPair) {
+    writer.unsigned(8).integer(key.algorithm().identifier());
+    writer.unsigned(9);
+    match key.public() {
+        PublicKey::P256(point) => writer.bytes(&[point.x, point.y].concat()),
+        PublicKey::Ed25519(public) => writer.bytes(public),
+    };
+    writer.unsigned(10).bytes(key.private().expose());
+}
+
+/// The members, each read with its type; what is not as it should be is Malformed.
+struct Fields<'a>(Entries<'a>);
+
+impl<'a> Fields<'a> {
+    fn at<T>(&self, key: u64, read: impl FnOnce(Item<'a>) -> Option<T>) -> Result<T, InvalidRecord> {
+        self.0.at(key).and_then(read).ok_or(InvalidRecord::Malformed)
+    }
+
+    fn optional<T>(
+        &self,
+        key: u64,
+        read: impl FnOnce(Item<'a>) -> Option<T>,
+    ) -> Result<Option<T>, InvalidRecord> {
+        self.0.at(key).map(|item| read(item).ok_or(InvalidRecord::Malformed)).transpose()
+    }
+
+    fn unsigned(&self, key: u64) -> Result<u64, InvalidRecord> {
+        self.at(key, |item| item.unsigned())
+    }
+
+    fn bytes(&self, key: u64) -> Result<&'a [u8], InvalidRecord> {
+        self.at(key, |item| item.bytes())
+    }
+
+    fn array<const N: usize>(&self, key: u64) -> Result<[u8; N], InvalidRecord> {
+        self.at(key, |item| item.bytes()?.try_into().ok())
+    }
+
+    fn secret(&self, key: u64) -> Result<Secret<32>, InvalidRecord> {
+        self.at(key, |item| Secret::from_slice(item.bytes()?))
+    }
+
+    fn text(&self, key: u64) -> Result<&'a str, InvalidRecord> {
+        self.at(key, |item| item.text())
+    }
+
+    fn boolean(&self, key: u64) -> Result<bool, InvalidRecord> {
+        self.at(key, |item| item.boolean())
+    }
+
+    fn optional_text(&self, key: u64) -> Result<Option<String>, InvalidRecord> {
+        self.optional(key, |item| item.text().map(ToOwned::to_owned))
+    }
+
+    fn optional_date(&self, key: u64) -> Result<Option<UnixTime>, InvalidRecord> {
+        self.optional(key, |item| item.unsigned().map(UnixTime))
+    }
+
+    fn backup(&self) -> Result<Backup, InvalidRecord> {
+        match (self.boolean(16)?, self.boolean(17)?) {
+            (false, false) => Ok(Backup::DeviceBound),
+            (true, backed_up) => Ok(Backup::Eligible { backed_up }),
+            (false, true) => Err(InvalidRecord::Malformed),
+        }
+    }
+
+    fn key_pair(&self) -> Result<KeyPair, InvalidRecord> {
+        let identifier = self.at(8, |item| item.integer())?;
+        let algorithm = CoseAlgorithm::from_identifier(identifier).ok_or(InvalidRecord::Unsupported)?;
+        let public = match algorithm {
+            CoseAlgorithm::Es256 => PublicKey::P256(self.point()?),
+            CoseAlgorithm::EdDsa => PublicKey::Ed25519(self.array(9)?),
+        };
+        KeyPair::from_parts(algorithm, self.secret(10)?, public).map_err(|_| InvalidRecord::Malformed)
+    }
+
+    fn point(&self) -> Result<P256Point, InvalidRecord> {
+        let encoded = self.array::<64>(9)?;
+        match encoded.as_chunks::<32>() {
+            ([x, y], []) => Ok(P256Point { x: *x, y: *y }),
+            _ => Err(InvalidRecord::Malformed),
+        }
+    }
+
+    fn unknown(&self) -> BTreeMap<u64, Vec<u8>> {
+        let later = self.0.clone().filter_map(|(key, value)| Some((key.unsigned()?, value.raw().to_vec())));
+        later.filter(|(key, _)| *key > LAST_KNOWN).collect()
+    }
+}

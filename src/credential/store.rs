@@ -1,0 +1,109 @@
+//! The joints to what keeps passkeys and state.
+
+use alloc::vec::Vec;
+
+use super::model::CredentialRecord;
+use crate::{
+    secret::SecretBytes,
+    webauthn::{CredentialId, RpId, UserHandle},
+};
+
+/// What the machine wants to know from the store. Whatever comes back is checked against the query again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// The discoverable credentials of a relying party.
+    Discoverable(RpId),
+    /// Those of the named credentials that exist and belong to the relying party.
+    Named(RpId, Vec<CredentialId>),
+    /// The discoverable credential of one account.
+    Account(RpId, UserHandle),
+}
+
+impl Query {
+    /// Whether a record is among what the query asks for.
+    pub fn matches(&self, record: &CredentialRecord) -> bool {
+        let credential = &record.credential;
+        match self {
+            Self::Discoverable(rp) => credential.rp.id == *rp && credential.discoverable,
+            Self::Named(rp, ids) => credential.rp.id == *rp && ids.contains(&credential.id),
+            Self::Account(rp, user) => {
+                credential.rp.id == *rp && credential.discoverable && credential.user.id == *user
+            }
+        }
+    }
+}
+
+/// The authenticator's own record (PIN verifier and retries, order counter), in its encoded form. Secret: the PIN
+/// verifier can be tried offline.
+pub struct StateRecord(SecretBytes);
+
+impl StateRecord {
+    /// Takes the encoded form over.
+    pub fn new(encoded: SecretBytes) -> Self {
+        Self(encoded)
+    }
+
+    /// The encoded form.
+    pub fn encoded(&self) -> &SecretBytes {
+        &self.0
+    }
+}
+
+/// Everything that one command changes; committed as one atomic transaction or not at all.
+#[derive(Default)]
+pub struct ChangeSet {
+    /// Removes every passkey and the state, before anything else in this set (authenticatorReset).
+    pub clear: bool,
+    /// Credentials to remove.
+    pub delete: Vec<CredentialId>,
+    /// Credentials to add, or to replace by their identifier.
+    pub put: Vec<CredentialRecord>,
+    /// The new state record.
+    pub state: Option<StateRecord>,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store is locked; a person can unlock it.
+    Locked,
+    /// No room for another credential.
+    Full,
+    /// Somebody changed the store in between; the command may be tried again.
+    Conflict,
+    /// Stored data were altered, or are of a form that this build does not know.
+    Tampered,
+    /// The medium failed.
+    Unavailable,
+}
+
+impl core::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Locked => "the store is locked",
+            Self::Full => "the store is full",
+            Self::Conflict => "the store was changed by somebody else meanwhile",
+            Self::Tampered => "stored data were altered or are of an unknown form",
+            Self::Unavailable => "the store cannot be read or written",
+        })
+    }
+}
+
+impl core::error::Error for StoreError {}
+
+/// Where passkeys are kept. Nothing found is `Ok` and empty, never an error.
+pub trait CredentialStore {
+    /// Looks up.
+    fn load(&self, query: &Query) -> Result<Vec<CredentialRecord>, StoreError>;
+
+    /// Carries out all of `changes`, durably, or nothing.
+    fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError>;
+}
+
+/// Where the authenticator's own record is kept. It is written by [`CredentialStore::commit`], so that a command's
+/// changes stay one transaction.
+pub trait StateStore {
+    /// The record as last committed; `None` in a new store.
+    fn load_state(&self) -> Result<Option<StateRecord>, StoreError>;
+}
