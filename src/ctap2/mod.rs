@@ -1,1 +1,23 @@
-//! placeholder
+//! CTAP2 messages, one file per command: a strict reader, a canonical writer, status codes (CTAP 2.3 sections 6 and 8).
+//!
+//! Shapes are read here, in full and before anything is judged; what they mean is judged by the handlers of
+//! `authenticator`, in the standard's order, since the order decides which status a peer sees. No policy here.
+
+mod client_pin;
+mod extensions;
+mod get_assertion;
+mod get_info;
+mod make_credential;
+mod read;
+mod request;
+mod response;
+mod status;
+
+pub use client_pin::{ClientPin, ClientPinResponse, ClientPinSubCommand, KeyAgreementKey};
+pub use extensions::{GetAssertionExtensions, HmacSecretInput, MakeCredentialExtensions};
+pub use get_assertion::{GetAssertion, GetAssertionOptions, GetAssertionResponse};
+pub use get_info::GetInfoResponse;
+pub use make_credential::{MakeCredential, MakeCredentialOptions, MakeCredentialResponse};
+pub use request::{PinUvAuth, Request};
+pub use response::Response;
+pub use status::Status;
