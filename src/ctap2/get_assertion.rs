@@ -2,8 +2,18 @@
 
 use alloc::vec::Vec;
 
-use super::{extensions::GetAssertionExtensions, request::PinUvAuth};
-use crate::webauthn::{ClientDataHash, CredentialDescriptor, CredentialId, RpId, UserEntity};
+use super::{
+    entity,
+    extensions::GetAssertionExtensions,
+    read::{self, Limits, optional, required},
+    request::PinUvAuth,
+    status::Status,
+    write::{self, Members},
+};
+use crate::{
+    cbor::{Entries, Item, Writer},
+    webauthn::{ClientDataHash, CredentialDescriptor, CredentialId, RpId, UserEntity},
+};
 
 /// The request. Every element of it has its shape; nothing was judged yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,4 +59,56 @@ pub struct GetAssertionResponse {
     pub number_of_credentials: Option<u64>,
     /// 0x06: the person chose the account on the authenticator.
     pub user_selected: bool,
+}
+
+impl GetAssertion {
+    pub(super) fn read(parameters: &Entries<'_>, limits: &Limits) -> Result<Self, Status> {
+        let allow_list = |item| entity::read_descriptors(item, limits);
+        Ok(Self {
+            rp_id: required(parameters.at(0x01), entity::read_rp_id)?,
+            client_data_hash: required(parameters.at(0x02), entity::read_client_data_hash)?,
+            allow_list: optional(parameters.at(0x03), allow_list)?.flatten(),
+            extensions: optional(parameters.at(0x04), GetAssertionExtensions::read)?.unwrap_or_default(),
+            options: optional(parameters.at(0x05), GetAssertionOptions::read)?.unwrap_or_default(),
+            pin_uv_auth: PinUvAuth::read(parameters.at(0x06), parameters.at(0x07))?,
+        })
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer) {
+        let mut members = Members::default();
+        members.at(0x01, |w| _ = w.text(self.rp_id.as_str()));
+        members.at(0x02, |w| _ = w.bytes(&self.client_data_hash.0));
+        members.at_list(0x03, self.allow_list.as_deref().unwrap_or_default(), |w, descriptor| {
+            entity::write_descriptor(w, &descriptor.id);
+        });
+        members.at_map(0x04, self.extensions.members());
+        members.at_map(0x05, self.options.members());
+        PinUvAuth::write(self.pin_uv_auth.as_ref(), 0x06, 0x07, &mut members);
+        members.finish(writer);
+    }
+}
+
+impl GetAssertionOptions {
+    fn read(item: Item<'_>) -> Result<Self, Status> {
+        let options = read::map(item)?;
+        let option = |name| optional(options.named(name), read::boolean);
+        Ok(Self { rk: option("rk")?, up: option("up")?, uv: option("uv")? })
+    }
+
+    fn members(self) -> Members {
+        write::options(&[("rk", self.rk), ("up", self.up), ("uv", self.uv)])
+    }
+}
+
+impl GetAssertionResponse {
+    pub(super) fn write(&self, writer: &mut Writer) {
+        let mut members = Members::default();
+        members.at(0x01, |w| entity::write_descriptor(w, &self.credential));
+        members.at(0x02, |w| _ = w.bytes(&self.auth_data));
+        members.at(0x03, |w| _ = w.bytes(&self.signature));
+        members.at_some(0x04, self.user.as_ref(), entity::write_user);
+        members.at_some(0x05, self.number_of_credentials, |w, number| _ = w.unsigned(number));
+        members.at_some(0x06, self.user_selected.then_some(true), |w, selected| _ = w.boolean(selected));
+        members.finish(writer);
+    }
 }

@@ -4,8 +4,18 @@ use alloc::{string::String, vec::Vec};
 
 use ciborium::Value;
 
-use super::{extensions::MakeCredentialExtensions, request::PinUvAuth};
-use crate::webauthn::{ClientDataHash, CredentialDescriptor, RpEntity, UserEntity};
+use super::{
+    entity,
+    extensions::MakeCredentialExtensions,
+    read::{self, Limits, optional, required},
+    request::PinUvAuth,
+    status::Status,
+    write::{self, Members},
+};
+use crate::{
+    cbor::{Entries, Invalid, Item, Writer, write_value},
+    webauthn::{ClientDataHash, CredentialDescriptor, RpEntity, UserEntity},
+};
 
 /// The request. Every element of it has its shape; nothing was judged yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,4 +62,74 @@ pub struct MakeCredentialResponse {
     pub auth_data: Vec<u8>,
     /// 0x03: the attestation statement, a map.
     pub att_stmt: Value,
+}
+
+impl MakeCredential {
+    pub(super) fn read(parameters: &Entries<'_>, limits: &Limits) -> Result<Self, Status> {
+        let exclude_list = |item| entity::read_descriptors(item, limits);
+        Ok(Self {
+            client_data_hash: required(parameters.at(0x01), entity::read_client_data_hash)?,
+            rp: required(parameters.at(0x02), entity::read_rp)?,
+            user: required(parameters.at(0x03), entity::read_user)?,
+            algorithms: required(parameters.at(0x04), read_algorithms)?,
+            exclude_list: optional(parameters.at(0x05), exclude_list)?.flatten().unwrap_or_default(),
+            extensions: optional(parameters.at(0x06), MakeCredentialExtensions::read)?.unwrap_or_default(),
+            options: optional(parameters.at(0x07), MakeCredentialOptions::read)?.unwrap_or_default(),
+            pin_uv_auth: PinUvAuth::read(parameters.at(0x08), parameters.at(0x09))?,
+            enterprise_attestation: optional(parameters.at(0x0A), read::unsigned)?,
+            attestation_formats_preference: optional(parameters.at(0x0B), read_formats)?.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer) {
+        let mut members = Members::default();
+        members.at(0x01, |w| _ = w.bytes(&self.client_data_hash.0));
+        members.at(0x02, |w| entity::write_rp(w, &self.rp));
+        members.at(0x03, |w| entity::write_user(w, &self.user));
+        members.at(0x04, |w| write::array(w, &self.algorithms, |w, id| entity::write_algorithm(w, *id)));
+        members
+            .at_list(0x05, &self.exclude_list, |w, descriptor| entity::write_descriptor(w, &descriptor.id));
+        members.at_map(0x06, self.extensions.members());
+        members.at_map(0x07, self.options.members());
+        PinUvAuth::write(self.pin_uv_auth.as_ref(), 0x08, 0x09, &mut members);
+        members.at_some(0x0A, self.enterprise_attestation, |w, kind| _ = w.unsigned(kind));
+        members.at_list(0x0B, &self.attestation_formats_preference, |w, format| _ = w.text(format));
+        members.finish(writer);
+    }
+}
+
+/// pubKeyCredParams: every element has to have its shape, those after the one that will be chosen too; elements of an
+/// unknown type are passed over (CTAP 2.3 section 6.1.2 step 3).
+fn read_algorithms(item: Item<'_>) -> Result<Vec<i64>, Status> {
+    read::array(item)?.filter_map(|element| read_algorithm(element).transpose()).collect()
+}
+
+fn read_algorithm(item: Item<'_>) -> Result<Option<i64>, Status> {
+    let parameter = read::map(item)?;
+    let identifier = required(parameter.named("alg"), read::integer)?;
+    Ok(entity::read_public_key_type(parameter.named("type"))?.then_some(identifier))
+}
+
+fn read_formats(item: Item<'_>) -> Result<Vec<String>, Status> {
+    read::array(item)?.map(read::owned_text).collect()
+}
+
+impl MakeCredentialOptions {
+    fn read(item: Item<'_>) -> Result<Self, Status> {
+        let options = read::map(item)?;
+        let option = |name| optional(options.named(name), read::boolean);
+        Ok(Self { rk: option("rk")?, up: option("up")?, uv: option("uv")? })
+    }
+
+    fn members(self) -> Members {
+        write::options(&[("rk", self.rk), ("up", self.up), ("uv", self.uv)])
+    }
+}
+
+impl MakeCredentialResponse {
+    pub(super) fn write(&self, writer: &mut Writer) -> Result<(), Invalid> {
+        writer.map(3).unsigned(0x01).text(self.fmt);
+        writer.unsigned(0x02).bytes(&self.auth_data);
+        write_value(writer.unsigned(0x03), &self.att_stmt)
+    }
 }

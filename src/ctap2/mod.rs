@@ -4,6 +4,7 @@
 //! `authenticator`, in the standard's order, since the order decides which status a peer sees. No policy here.
 
 mod client_pin;
+mod entity;
 mod extensions;
 mod get_assertion;
 mod get_info;
@@ -12,12 +13,14 @@ mod read;
 mod request;
 mod response;
 mod status;
+mod write;
 
-pub use client_pin::{ClientPin, ClientPinResponse, ClientPinSubCommand, KeyAgreementKey};
+pub use client_pin::{ClientPin, ClientPinResponse, KeyAgreementKey};
 pub use extensions::{GetAssertionExtensions, HmacSecretInput, MakeCredentialExtensions};
 pub use get_assertion::{GetAssertion, GetAssertionOptions, GetAssertionResponse};
 pub use get_info::GetInfoResponse;
 pub use make_credential::{MakeCredential, MakeCredentialOptions, MakeCredentialResponse};
+pub use read::Limits;
 pub use request::{PinUvAuth, Request};
 pub use response::Response;
 pub use status::Status;

@@ -2,7 +2,17 @@
 
 use alloc::vec::Vec;
 
-use super::{client_pin::ClientPin, get_assertion::GetAssertion, make_credential::MakeCredential};
+use ctap_types::ctap2::Operation;
+
+use super::{
+    client_pin::ClientPin,
+    get_assertion::GetAssertion,
+    make_credential::MakeCredential,
+    read::{self, Limits, optional},
+    status::Status,
+    write::Members,
+};
+use crate::cbor::{Item, Writer};
 
 /// One CTAP2 command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,4 +41,83 @@ pub struct PinUvAuth {
     pub param: Vec<u8>,
     /// The protocol's number.
     pub protocol: Option<u64>,
+}
+
+impl Request {
+    /// Reads one message: a command byte and, for commands that have parameters, their canonical CBOR map.
+    ///
+    /// Members, options, extensions and sub-members that are not known are passed over; those that are known have to
+    /// have their type. Bytes after a command without parameters are not looked at.
+    ///
+    /// # Errors
+    /// - INVALID_LENGTH: not even a command byte; an RP ID, user handle or clientDataHash of a length that does not
+    ///   exist.
+    /// - REQUEST_TOO_LARGE: longer than `limits.max_message`.
+    /// - INVALID_COMMAND, INVALID_SUBCOMMAND: one that does not exist here.
+    /// - INVALID_CBOR: the parameters are not exactly one canonical item.
+    /// - CBOR_UNEXPECTED_TYPE, MISSING_PARAMETER: a member is of another type, or is not there.
+    /// - LIMIT_EXCEEDED: an allowList or excludeList longer than `limits.max_list`.
+    /// - UNSUPPORTED_ALGORITHM, INVALID_PARAMETER: a key-agreement key of another kind, or with coordinates that are not
+    ///   32 bytes long.
+    pub fn decode(message: &[u8], limits: &Limits) -> Result<Self, Status> {
+        if message.len() > limits.max_message {
+            return Err(Status::RequestTooLarge);
+        }
+        let (&command, rest) = message.split_first().ok_or(Status::InvalidLength)?;
+        let operation = Operation::try_from(command).map_err(|()| Status::InvalidCommand)?;
+        match operation {
+            Operation::MakeCredential => {
+                MakeCredential::read(&read::parameters(rest)?, limits).map(Self::MakeCredential)
+            }
+            Operation::GetAssertion => {
+                GetAssertion::read(&read::parameters(rest)?, limits).map(Self::GetAssertion)
+            }
+            Operation::ClientPin => ClientPin::read(&read::parameters(rest)?).map(Self::ClientPin),
+            Operation::GetInfo => Ok(Self::GetInfo),
+            Operation::Reset => Ok(Self::Reset),
+            Operation::GetNextAssertion => Ok(Self::GetNextAssertion),
+            Operation::Selection => Ok(Self::Selection),
+            _ => Err(Status::InvalidCommand),
+        }
+    }
+
+    /// Writes the message, as a platform sends it. Empty lists and maps are left out; an `allow_list` that is `Some`
+    /// and empty therefore reads back as none.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::after(self.operation().into());
+        match self {
+            Self::MakeCredential(request) => request.write(&mut writer),
+            Self::GetAssertion(request) => request.write(&mut writer),
+            Self::ClientPin(request) => request.write(&mut writer),
+            Self::GetInfo | Self::Reset | Self::GetNextAssertion | Self::Selection => {}
+        }
+        writer.finish()
+    }
+
+    fn operation(&self) -> Operation {
+        match self {
+            Self::MakeCredential(_) => Operation::MakeCredential,
+            Self::GetAssertion(_) => Operation::GetAssertion,
+            Self::GetInfo => Operation::GetInfo,
+            Self::ClientPin(_) => Operation::ClientPin,
+            Self::Reset => Operation::Reset,
+            Self::GetNextAssertion => Operation::GetNextAssertion,
+            Self::Selection => Operation::Selection,
+        }
+    }
+}
+
+impl PinUvAuth {
+    /// A protocol without a parameter says nothing and is dropped once its type was checked.
+    pub(super) fn read(param: Option<Item<'_>>, protocol: Option<Item<'_>>) -> Result<Option<Self>, Status> {
+        let param = optional(param, read::bytes)?;
+        let protocol = optional(protocol, read::unsigned)?;
+        Ok(param.map(|param| Self { param: param.to_vec(), protocol }))
+    }
+
+    pub(super) fn write(auth: Option<&Self>, param_key: u64, protocol_key: u64, members: &mut Members) {
+        members.at_some(param_key, auth, |w, auth| _ = w.bytes(&auth.param));
+        members
+            .at_some(protocol_key, auth.and_then(|auth| auth.protocol), |w, number| _ = w.unsigned(number));
+    }
 }

@@ -1,9 +1,15 @@
 //! A command's outcome.
 
+use alloc::vec::Vec;
+
 use super::{
     client_pin::ClientPinResponse, get_assertion::GetAssertionResponse, get_info::GetInfoResponse,
     make_credential::MakeCredentialResponse, status::Status,
 };
+use crate::cbor::{Invalid, Writer};
+
+/// CTAP1_ERR_SUCCESS.
+const SUCCESS: u8 = 0x00;
 
 /// What one command came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,4 +27,26 @@ pub enum Response {
     Empty,
     /// The command failed.
     Failed(Status),
+}
+
+impl Response {
+    /// Writes the message: the status byte and, after success, the response's canonical CBOR map if it has one. An
+    /// attestation statement that CTAP2 CBOR cannot hold (a tag, a repeated key) becomes [`Status::Other`]: it is our
+    /// mistake, not the peer's.
+    pub fn encode(&self) -> Vec<u8> {
+        self.write().unwrap_or_else(|Invalid| Vec::from([Status::Other.byte()]))
+    }
+
+    fn write(&self) -> Result<Vec<u8>, Invalid> {
+        let mut writer = Writer::after(SUCCESS);
+        match self {
+            Self::MakeCredential(response) => response.write(&mut writer)?,
+            Self::GetAssertion(response) => response.write(&mut writer),
+            Self::GetInfo(response) => response.write(&mut writer),
+            Self::ClientPin(response) => response.write(&mut writer),
+            Self::Empty => {}
+            Self::Failed(status) => return Ok(Vec::from([status.byte()])),
+        }
+        Ok(writer.finish())
+    }
 }
