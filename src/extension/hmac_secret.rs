@@ -40,7 +40,7 @@ pub fn evaluate_encrypted(
     let shared =
         agreement.decapsulate(protocol, &input.key_agreement).map_err(|_| Status::InvalidParameter)?;
     // "verifies saltAuth by calling verify(shared secret, saltEnc, saltAuth)"
-    if !shared.verify(&input.salt_enc, &input.salt_auth) {
+    if !shared.verify(&[&input.salt_enc], &input.salt_auth) {
         return Err(Status::PinAuthInvalid);
     }
     let salts = shared.decrypt(&input.salt_enc).map_err(|_| Status::InvalidParameter)?;

@@ -1,0 +1,361 @@
+//! authenticatorGetAssertion and authenticatorGetNextAssertion (CTAP 2.3 sections 6.2.2 and 6.3). The step numbers are
+//! the standard's.
+
+use alloc::{boxed::Box, vec, vec::Vec};
+
+use rand_core::CryptoRng;
+
+use super::{
+    machine::{Authenticator, Door},
+    question::{Account, Purpose},
+    settings::CounterPolicy,
+    step::{After, Approval, Channel, Job as AnyJob, Outcome, Step},
+};
+use crate::{
+    credential::{ChangeSet, CredProtect, CredentialRecord, Query},
+    ctap2::{GetAssertion, GetAssertionResponse, Response, Status},
+    extension,
+    time::Moment,
+    user::{UserPresent, UserVerified},
+    webauthn::{AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, PrfSalts, RpId, UserEntity},
+};
+
+/// How long getNextAssertion may take (CTAP 2.3 section 6.3: "30 seconds").
+const NEXT_ASSERTION_TIMEOUT: u64 = 30_000;
+
+/// One sign-in under way.
+pub(super) struct Job {
+    from: Channel,
+    door: Door,
+    request: GetAssertion,
+    prf: Option<PrfInputs>,
+    /// Whether user verification is asked for.
+    uv: bool,
+    /// The credentials that fit, newest first, as they were before the question.
+    accounts: Vec<Account>,
+    /// Whether a person has answered.
+    answered: bool,
+    proofs: Proofs,
+}
+
+/// What a person's answer proved.
+#[derive(Debug, Clone, Copy, Default)]
+struct Proofs {
+    present: Option<UserPresent>,
+    verified: Option<UserVerified>,
+    /// The person chose the account on the authenticator.
+    selected: bool,
+}
+
+/// What is remembered for getNextAssertion: bound to its channel, and over after 30 seconds or with any other command.
+/// Any command means any: OpenSK's list of harmless ones was considered and left out, since no platform needs it.
+pub(super) struct Cursor {
+    from: Channel,
+    request: GetAssertion,
+    proofs: Proofs,
+    remaining: Vec<CredentialId>,
+    deadline: u64,
+}
+
+impl Cursor {
+    pub(super) fn is_over(&self, now: Moment) -> bool {
+        now.ticks > self.deadline
+    }
+
+    pub(super) fn deadline(&self) -> u64 {
+        self.deadline
+    }
+}
+
+impl Authenticator {
+    pub(super) fn get_assertion(
+        &mut self,
+        from: Channel,
+        door: Door,
+        request: GetAssertion,
+        prf: Option<PrfInputs>,
+        now: Moment,
+    ) -> Result<Step, Status> {
+        // Steps 1 and 2: the zero-length pinUvAuthParam, and pinUvAuthProtocol.
+        if let Some(step) = self.check_pin_uv_auth(request.pin_uv_auth.as_ref(), now) {
+            return Ok(step);
+        }
+        // Step 4: options. 4.4.1: "rk" is present: UNSUPPORTED_OPTION.
+        let mut uv = self.uv_option(request.options.uv)?;
+        if request.options.rk.is_some() {
+            return Err(Status::UnsupportedOption);
+        }
+        let up = wants_presence(&request);
+        // Step 5: alwaysUv, of which silent assertions are exempt.
+        if self.settings.always_uv && up {
+            uv = uv || self.uv_is_possible()?;
+        }
+        // Section 12.7: hmac-secret needs user presence.
+        if !up && request.extensions.hmac_secret.is_some() {
+            return Err(Status::UnsupportedOption);
+        }
+        // Provider door: PRF is evaluated with the user-verified secret only.
+        let wants_prf =
+            prf.as_ref().is_some_and(|prf| prf.eval.is_some() || !prf.eval_by_credential.is_empty());
+        uv = uv || (wants_prf && up && self.is_protected());
+        let query = query(&request);
+        let (accounts, proofs) = (Vec::new(), Proofs::default());
+        let job = Job { from, door, request, prf, uv, accounts, answered: false, proofs };
+        Ok(self.load(query, AnyJob::GetAssertion(Box::new(job))))
+    }
+
+    pub(super) fn get_assertion_found(
+        &mut self,
+        mut job: Box<Job>,
+        records: Vec<CredentialRecord>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        if job.answered || (!wants_presence(&job.request) && !job.uv) {
+            return self.sign_first(job, records, now, rng);
+        }
+        // Step 7: the applicable credentials. Whether the user will be verified is known: a question that asks for
+        // verification is not passed without it.
+        job.accounts =
+            applicable(&job.request, records, job.uv).iter().map(|r| Account::from(&r.credential)).collect();
+        if job.accounts.is_empty() && self.settings.no_credentials_before_touch {
+            // Step 7.6.
+            return Err(Status::NoCredentials);
+        }
+        // Steps 6 and 9 in one question: user verification where it is needed, and user presence. Nothing matches: the
+        // person is asked all the same, so that what is stored cannot be found out without a touch.
+        let (purpose, uv) = (purpose(&job), job.uv);
+        Ok(self.ask(AnyJob::GetAssertion(job), purpose, uv, now))
+    }
+
+    pub(super) fn get_assertion_approved(
+        &mut self,
+        mut job: Box<Job>,
+        approval: Approval,
+    ) -> Result<Step, Status> {
+        job.answered = true;
+        // "up": false with "uv": true: the user is verified, and presence is not claimed.
+        job.proofs.present = wants_presence(&job.request).then_some(approval.present);
+        job.proofs.verified = approval.verified;
+        let Some(first) = job.accounts.first() else { return Err(Status::NoCredentials) };
+        let chosen = match (job.door, approval.choice) {
+            (Door::Provider, Some(choice)) => {
+                job.accounts.iter().find(|account| account.credential == choice)
+            }
+            // Several accounts, and nobody chose.
+            (Door::Provider, None) if job.accounts.len() > 1 => None,
+            _ => Some(first),
+        };
+        let chosen = chosen.ok_or(Status::OperationDenied)?.credential.clone();
+        job.proofs.selected = job.door == Door::Provider && job.accounts.len() > 1;
+        if job.door == Door::Provider {
+            job.accounts.retain(|account| account.credential == chosen);
+        }
+        // What was asked is checked again after the answer: the credential may be gone by now.
+        let query = Query::Named(job.request.rp_id.clone(), vec![chosen]);
+        Ok(self.load(query, AnyJob::GetAssertion(job)))
+    }
+
+    /// Steps 10 to 13: signs with the first applicable credential, and remembers the others for getNextAssertion.
+    fn sign_first(
+        &mut self,
+        job: Box<Job>,
+        records: Vec<CredentialRecord>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        let verified = job.proofs.verified.is_some();
+        let mut records = applicable(&job.request, records, verified);
+        let others: Vec<CredentialId> = if job.answered {
+            job.accounts.iter().skip(1).map(|account| account.credential.clone()).collect()
+        } else {
+            records.iter().skip(1).map(|record| record.credential.id.clone()).collect()
+        };
+        if records.is_empty() {
+            return Err(Status::NoCredentials);
+        }
+        let record = records.swap_remove(0);
+        // Step 11: numberOfCredentials only where no allowList picked one, and more than one fits.
+        let several = job.door == Door::Ctap && job.request.allow_list.is_none() && !others.is_empty();
+        let count = u64::try_from(others.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let prf = evaluate_prf(&job, &record);
+        let mut response = self.sign(&job.request, &job.proofs, &record, rng)?;
+        response.number_of_credentials = several.then_some(count);
+        let outcome = Outcome { response: Response::GetAssertion(response), prf };
+        let cursor = several.then(|| {
+            let deadline = now.after(NEXT_ASSERTION_TIMEOUT);
+            Box::new(Cursor {
+                from: job.from,
+                request: job.request,
+                proofs: job.proofs,
+                remaining: others,
+                deadline,
+            })
+        });
+        Ok(self.deliver(record, outcome, cursor, now))
+    }
+
+    /// Section 6.3, steps 1 to 3: there is something to go on with, on this channel, in time.
+    pub(super) fn get_next_assertion(
+        &mut self,
+        from: Channel,
+        cursor: Option<Box<Cursor>>,
+        now: Moment,
+    ) -> Result<Step, Status> {
+        let cursor = cursor.filter(|cursor| cursor.from == from && !cursor.is_over(now));
+        self.load_next(cursor.ok_or(Status::NotAllowed)?)
+    }
+
+    fn load_next(&mut self, mut cursor: Box<Cursor>) -> Result<Step, Status> {
+        if cursor.remaining.is_empty() {
+            return Err(Status::NotAllowed);
+        }
+        let next = cursor.remaining.remove(0);
+        let query = Query::Named(cursor.request.rp_id.clone(), vec![next]);
+        Ok(self.load(query, AnyJob::GetNextAssertion(cursor)))
+    }
+
+    /// Section 6.3, steps 4 to 7: signs with the next credential; one that is gone by now is passed over.
+    pub(super) fn get_next_assertion_found(
+        &mut self,
+        mut cursor: Box<Cursor>,
+        mut records: Vec<CredentialRecord>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        let Some(record) = records.pop() else { return self.load_next(cursor) };
+        let response = self.sign(&cursor.request, &cursor.proofs, &record, rng)?;
+        let outcome = Outcome { response: Response::GetAssertion(response), prf: None };
+        // Step 6: "Reset the timer".
+        cursor.deadline = now.after(NEXT_ASSERTION_TIMEOUT);
+        let cursor = (!cursor.remaining.is_empty()).then_some(cursor);
+        Ok(self.deliver(record, outcome, cursor, now))
+    }
+
+    /// Makes authenticator data with extension outputs, and signs them.
+    fn sign(
+        &mut self,
+        request: &GetAssertion,
+        proofs: &Proofs,
+        record: &CredentialRecord,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<GetAssertionResponse, Status> {
+        let credential = &record.credential;
+        let hmac_secret = match &request.extensions.hmac_secret {
+            Some(input) => {
+                let agreement = self.key_agreement(rng);
+                Some(extension::evaluate_encrypted(&record.secret, input, proofs.verified, agreement, rng)?)
+            }
+            None => None,
+        };
+        let auth_data = AuthenticatorData {
+            rp_id_hash: request.rp_id.hash(),
+            user_present: proofs.present,
+            user_verified: proofs.verified,
+            backup_eligible: credential.backup.eligible(),
+            backup_state: credential.backup.backed_up(),
+            sign_count: self.next_sign_count(record),
+            attested: None,
+            extensions: &extension::get_assertion_outputs(hmac_secret.as_deref()),
+        }
+        .encode();
+        let signer = self.provider.signer(&record.secret.key).map_err(|_| Status::Other)?;
+        Ok(GetAssertionResponse {
+            credential: credential.id.clone(),
+            signature: signer.sign(&[&auth_data, &request.client_data_hash.0]),
+            auth_data,
+            user: shown_user(record, proofs.verified),
+            number_of_credentials: None,
+            user_selected: proofs.selected,
+        })
+    }
+
+    /// Zero for ever, or one more than last time.
+    fn next_sign_count(&self, record: &CredentialRecord) -> u32 {
+        if self.counts(record) { record.credential.sign_count.saturating_add(1) } else { 0 }
+    }
+
+    fn counts(&self, record: &CredentialRecord) -> bool {
+        self.settings.sign_count == CounterPolicy::PerCredential && !record.credential.backup.eligible()
+    }
+
+    /// Lets the response leave; before it does, the counter and the date of use are committed, if they are kept.
+    fn deliver(
+        &mut self,
+        mut record: CredentialRecord,
+        outcome: Outcome,
+        cursor: Option<Box<Cursor>>,
+        now: Moment,
+    ) -> Step {
+        let dated = self.settings.record_last_use && now.date.is_some();
+        if !self.counts(&record) && !dated {
+            return self.finish(outcome, cursor);
+        }
+        record.credential.sign_count = self.next_sign_count(&record);
+        if dated {
+            record.credential.last_used = now.date;
+        }
+        let changes = ChangeSet { put: vec![record], ..ChangeSet::default() };
+        self.commit(changes, None, After::Respond { outcome: Box::new(outcome), cursor })
+    }
+}
+
+/// Option "up", which is true when absent.
+fn wants_presence(request: &GetAssertion) -> bool {
+    request.options.up.unwrap_or(true)
+}
+
+fn query(request: &GetAssertion) -> Query {
+    match &request.allow_list {
+        Some(named) => {
+            let mut ids: Vec<CredentialId> = Vec::with_capacity(named.len());
+            for descriptor in named {
+                if !ids.contains(&descriptor.id) {
+                    ids.push(descriptor.id.clone());
+                }
+            }
+            Query::Named(request.rp_id.clone(), ids)
+        }
+        None => Query::Discoverable(request.rp_id.clone()),
+    }
+}
+
+/// Step 7: what credProtect lets through, newest first.
+fn applicable(
+    request: &GetAssertion,
+    mut records: Vec<CredentialRecord>,
+    verified: bool,
+) -> Vec<CredentialRecord> {
+    records.retain(|record| match record.credential.cred_protect {
+        CredProtect::UserVerificationOptional => true,
+        CredProtect::UserVerificationOptionalWithCredentialIdList => verified || request.allow_list.is_some(),
+        CredProtect::UserVerificationRequired => verified,
+    });
+    records.sort_by_key(|record| core::cmp::Reverse(record.credential.age()));
+    records
+}
+
+pub(super) fn purpose(job: &Job) -> Purpose {
+    let rp_id: RpId = job.request.rp_id.clone();
+    if job.accounts.is_empty() {
+        return Purpose::NotRegistered { rp_id };
+    }
+    let choose = job.door == Door::Provider && job.accounts.len() > 1;
+    Purpose::SignIn { rp_id, accounts: job.accounts.clone(), choose }
+}
+
+/// The account, for discoverable credentials, however they were found; its names only after user verification.
+fn shown_user(record: &CredentialRecord, verified: Option<UserVerified>) -> Option<UserEntity> {
+    let user = &record.credential.user;
+    match (record.credential.discoverable, verified) {
+        (false, _) => None,
+        (true, Some(_)) => Some(user.clone()),
+        (true, None) => Some(UserEntity { id: user.id.clone(), name: None, display_name: None }),
+    }
+}
+
+/// PRF on the provider door: only if the user was verified.
+fn evaluate_prf(job: &Job, record: &CredentialRecord) -> Option<PrfOutputs> {
+    let salts: &PrfSalts = job.prf.as_ref()?.for_credential(&record.credential.id)?;
+    Some(extension::evaluate(&record.secret, salts, job.proofs.verified?))
+}

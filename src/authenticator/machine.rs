@@ -1,0 +1,503 @@
+//! The machine itself: what is begun, what is answered, what is forgotten.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+use rand_core::CryptoRng;
+
+use super::{
+    get_assertion::{self, Cursor},
+    get_info, make_credential,
+    pin::{MAX_CONSECUTIVE_FAILURES, MAX_TRIES, PinEntry, PinVerifier},
+    question::{Answer, Purpose, Question, Verification},
+    settings::{InvalidSettings, Settings, UserVerification},
+    state::{InvalidState, State},
+    step::{After, Approval, Channel, Job, Outcome, Pending, ProviderRequest, Refusal, Step, Work},
+};
+use crate::{
+    credential::{ChangeSet, CredentialRecord, Query, StateRecord, StoreError},
+    crypto::CryptoProvider,
+    ctap2::{GetInfoResponse, Request, Response, Status},
+    pin_uv::KeyAgreement,
+    time::Moment,
+    user::{UserPresent, UserVerified},
+    webauthn::CredentialId,
+};
+
+/// Which door a command came through. Both run the same handlers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Bytes of a CTAP peer: one touch, newest first, encrypted hmac-secret.
+    Ctap,
+    /// A WebAuthn client of ours: the question is consent and choice, plain PRF.
+    Provider,
+}
+
+/// A software authenticator.
+///
+/// It holds no credential: those are in the host's store, reached by [`Step::Load`] and [`Step::Commit`].
+pub struct Authenticator {
+    pub(super) settings: Settings,
+    pub(super) provider: Arc<dyn CryptoProvider>,
+    pub(super) state: State,
+    /// Made when first needed after power-up.
+    agreement: Option<KeyAgreement>,
+    /// The one thing remembered between commands.
+    stateful: Option<Box<Cursor>>,
+    /// Wrong PIN entries in a row since power-up.
+    consecutive_failures: u8,
+    /// Counts what took the floor, so that older pending commands are known to be stale.
+    generation: u64,
+}
+
+/// Why an authenticator cannot start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CannotStart {
+    /// A setting is outside its range.
+    Settings(InvalidSettings),
+    /// The stored state cannot be used.
+    State(InvalidState),
+}
+
+impl core::fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Settings(error) => error.fmt(f),
+            Self::State(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for CannotStart {}
+
+impl Authenticator {
+    /// Powers up, with the state that was last committed (`None` in a new store). No randomness is drawn.
+    pub fn new(
+        settings: Settings,
+        state: Option<&StateRecord>,
+        provider: Arc<dyn CryptoProvider>,
+    ) -> Result<Self, CannotStart> {
+        settings.check().map_err(CannotStart::Settings)?;
+        let state = state.map(State::decode).transpose().map_err(CannotStart::State)?.unwrap_or_default();
+        Ok(Self {
+            settings,
+            provider,
+            state,
+            agreement: None,
+            stateful: None,
+            consecutive_failures: 0,
+            generation: 0,
+        })
+    }
+
+    /// What it was told to be.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether a PIN is set.
+    pub fn has_pin(&self) -> bool {
+        self.state.pin.is_some()
+    }
+
+    /// How many PIN tries are left, where a PIN is set.
+    pub fn pin_tries_left(&self) -> Option<u8> {
+        self.state.pin.as_ref().map(|pin| pin.tries)
+    }
+
+    /// authenticatorGetInfo, without a command.
+    pub fn info(&self) -> GetInfoResponse {
+        get_info::response(&self.settings, self.is_protected())
+    }
+
+    /// Begins one CTAP2 command given as bytes (command byte and CBOR). The outcome's [`Response::encode`] gives the
+    /// bytes of the answer.
+    pub fn begin_ctap(
+        &mut self,
+        from: Channel,
+        message: &[u8],
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Step {
+        match Request::decode(message, &self.settings.limits()) {
+            Ok(request) => self.begin(from, request, now, rng),
+            Err(status) => {
+                self.take_floor();
+                Step::failed(status)
+            }
+        }
+    }
+
+    /// Begins one CTAP2 command.
+    ///
+    /// Order of draws from `rng`, over all the steps of one command. makeCredential: 32 bytes private key (again in the
+    /// 2^-32 case that they are no P-256 scalar), the credential ID, 32 bytes CredRandomWithUV, 32 bytes
+    /// CredRandomWithoutUV. getAssertion with hmac-secret: 32 bytes key-agreement key, if it is needed for the first
+    /// time since power-up; then 16 bytes IV, with protocol 2. clientPIN getKeyAgreement: the key-agreement key likewise.
+    pub fn begin(&mut self, from: Channel, request: Request, now: Moment, rng: &mut dyn CryptoRng) -> Step {
+        // A stateful command's memory ends with whatever comes in between (CTAP 2.3 section 6, "Stateful commands").
+        let cursor = self.stateful.take();
+        if matches!(request, Request::GetInfo) {
+            return Step::respond(Response::GetInfo(self.info()));
+        }
+        self.take_floor();
+        match request {
+            Request::MakeCredential(request) => {
+                self.make_credential(Door::Ctap, request, None, now, rng).into()
+            }
+            Request::GetAssertion(request) => self.get_assertion(from, Door::Ctap, request, None, now).into(),
+            Request::GetNextAssertion => self.get_next_assertion(from, cursor, now).into(),
+            Request::ClientPin(request) => self.client_pin(&request, rng).into(),
+            Request::Reset => self.reset(now).into(),
+            Request::Selection => self.ask(Job::Select, Purpose::Select, false, now),
+            Request::GetInfo => Step::respond(Response::GetInfo(self.info())),
+        }
+    }
+
+    /// Begins one command of the provider door. Draws as [`Authenticator::begin`] does, but nothing for PRF.
+    pub fn begin_provider(
+        &mut self,
+        from: Channel,
+        request: ProviderRequest,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Step {
+        self.take_floor();
+        match request {
+            ProviderRequest::Create { request, prf } => {
+                self.make_credential(Door::Provider, request, Some(prf), now, rng).into()
+            }
+            ProviderRequest::Get { request, prf } => {
+                self.get_assertion(from, Door::Provider, request, Some(prf), now).into()
+            }
+        }
+    }
+
+    /// Sets the first PIN; a host's own command, since the person types it there. PIN_AUTH_INVALID if one is set.
+    /// Draws 16 bytes (the salt).
+    pub fn set_pin(&mut self, pin: &PinEntry, rng: &mut dyn CryptoRng) -> Step {
+        self.take_floor();
+        if self.state.pin.is_some() {
+            return Step::failed(Status::PinAuthInvalid);
+        }
+        match PinVerifier::make(pin, self.settings.pin_cost, rng) {
+            None => Step::failed(Status::Other),
+            Some(verifier) => {
+                let state = self.state.with_pin(verifier);
+                self.commit(ChangeSet::default(), Some(state), After::PinSet)
+            }
+        }
+    }
+
+    /// Goes on with a person's answer.
+    pub fn answer(&mut self, pending: Pending, answer: Answer, now: Moment, rng: &mut dyn CryptoRng) -> Step {
+        match self.still_current(pending) {
+            Some(Work::Approve { job, verify, deadline }) => {
+                let answer = if now.ticks > deadline { Answer::TimedOut } else { answer };
+                self.take_answer(job, verify, answer, deadline, now, rng)
+            }
+            Some(Work::Unlock { query, job, deadline }) => match answer {
+                Answer::Unlocked if now.ticks <= deadline => self.load(query, job),
+                _ => Step::failed(Status::OperationDenied),
+            },
+            _ => Step::failed(Status::KeepaliveCancel),
+        }
+    }
+
+    /// Goes on with what the store found.
+    pub fn loaded(
+        &mut self,
+        pending: Pending,
+        found: Result<Vec<CredentialRecord>, StoreError>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Step {
+        let Some(Work::Find { query, job }) = self.still_current(pending) else {
+            return Step::failed(Status::KeepaliveCancel);
+        };
+        let mut records = match found {
+            Ok(records) => records,
+            Err(StoreError::Locked) => return self.ask_to_unlock(query, job, now),
+            Err(error) => return Step::failed(store_status(error)),
+        };
+        // The store is trusted to keep, not to judge: what it hands out is checked against what was asked for.
+        records.retain(|record| query.matches(record));
+        match job {
+            Job::MakeCredential(job) => self.make_credential_found(job, records, now, rng).into(),
+            Job::GetAssertion(job) => self.get_assertion_found(job, records, now, rng).into(),
+            Job::GetNextAssertion(cursor) => self.get_next_assertion_found(cursor, records, now, rng).into(),
+            Job::Select | Job::Probe(_) | Job::Reset => Step::failed(Status::Other),
+        }
+    }
+
+    /// Goes on after a commit, done or not.
+    pub fn committed(
+        &mut self,
+        pending: Pending,
+        result: Result<(), StoreError>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Step {
+        let current = pending.generation == self.generation;
+        if let Err(error) = result {
+            self.undo(pending.work);
+            return Step::failed(if current { store_status(error) } else { Status::KeepaliveCancel });
+        }
+        if !current {
+            return stale();
+        }
+        match pending.work {
+            Work::CountTry { pin, choice, job, deadline } => {
+                self.compare_pin(pin, choice, job, deadline, now)
+            }
+            Work::RestoreTries { choice, job } => {
+                let verified = Some(UserVerified::from_verified_answer());
+                let approval = Approval { present: UserPresent::from_accepted_answer(), verified, choice };
+                self.approved(job, approval, now, rng)
+            }
+            Work::Store(After::Respond { outcome, cursor }) => self.finish(*outcome, cursor),
+            Work::Store(After::PinSet) => Step::respond(Response::Empty),
+            Work::Store(After::Reset { .. }) => self.reset_done(),
+            Work::Approve { .. } | Work::Unlock { .. } | Work::Find { .. } => stale(),
+        }
+    }
+
+    /// Ends a command that waits for an answer. Nothing that it would have done is done.
+    pub fn cancel(&mut self, pending: Pending) -> Step {
+        if pending.generation == self.generation {
+            self.take_floor();
+        }
+        stale()
+    }
+
+    /// Drops what ran out, and says at which tick something will run out next.
+    pub fn tick(&mut self, now: Moment) -> Option<u64> {
+        if self.stateful.as_ref().is_some_and(|cursor| cursor.is_over(now)) {
+            self.stateful = None;
+        }
+        self.stateful.as_ref().map(|cursor| cursor.deadline())
+    }
+
+    /// Forgets everything that outlives a command: for when the host locks its store.
+    pub fn lock(&mut self) {
+        self.take_floor();
+        self.agreement = None;
+    }
+
+    /// Whether some form of user verification is configured.
+    pub(super) fn is_protected(&self) -> bool {
+        match self.settings.user_verification {
+            UserVerification::None => false,
+            UserVerification::Pin => self.state.pin.is_some(),
+            UserVerification::Host => true,
+        }
+    }
+
+    /// The key-agreement key, made when first needed after power-up.
+    pub(super) fn key_agreement(&mut self, rng: &mut dyn CryptoRng) -> &KeyAgreement {
+        let provider = &self.provider;
+        self.agreement.get_or_insert_with(|| KeyAgreement::make(&**provider, rng))
+    }
+
+    /// Asks a person. `verify` demands user verification.
+    pub(super) fn ask(&mut self, job: Job, purpose: Purpose, verify: bool, now: Moment) -> Step {
+        let deadline = now.after(self.settings.question_timeout);
+        self.ask_until(job, purpose, verify, false, deadline)
+    }
+
+    fn ask_until(&mut self, job: Job, purpose: Purpose, verify: bool, wrong: bool, deadline: u64) -> Step {
+        let verification = match (verify, self.settings.user_verification, &self.state.pin) {
+            (false, ..) => Verification::None,
+            (true, UserVerification::Host, _) => Verification::Host,
+            (true, UserVerification::Pin, Some(pin)) => Verification::Pin { tries_left: pin.tries, wrong },
+            (true, ..) => return Step::failed(Status::OperationDenied),
+        };
+        if let Verification::Pin { tries_left: 0, .. } = verification {
+            return Step::failed(Status::PinBlocked);
+        }
+        if matches!(verification, Verification::Pin { .. })
+            && self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES
+        {
+            return Step::failed(Status::PinAuthBlocked);
+        }
+        let question = Question { purpose, verification, deadline };
+        Step::Ask(question, self.pending(Work::Approve { job, verify, deadline }))
+    }
+
+    pub(super) fn load(&mut self, query: Query, job: Job) -> Step {
+        let pending = self.pending(Work::Find { query: query.clone(), job });
+        Step::Load(query, pending)
+    }
+
+    /// Commits `changes` and, if it changes, the state: one transaction.
+    ///
+    /// The new state counts from here on, not from the commit's success: should another command overtake the commit, what
+    /// it commits is built on this one and cannot undo it. A counted try or a used-up place in the order is then at
+    /// worst counted for nothing; a PIN or a reset that was not committed is taken back.
+    pub(super) fn commit(&mut self, mut changes: ChangeSet, state: Option<State>, then: After) -> Step {
+        if let Some(state) = state {
+            changes.state = Some(state.encode());
+            self.state = state;
+        }
+        Step::Commit(changes, self.pending(Work::Store(then)))
+    }
+
+    /// Lets the response leave.
+    pub(super) fn finish(&mut self, outcome: Outcome, cursor: Option<Box<Cursor>>) -> Step {
+        self.stateful = cursor;
+        Step::Done(outcome)
+    }
+
+    fn undo(&mut self, work: Work) {
+        match work {
+            Work::Store(After::PinSet) => self.state.pin = None,
+            Work::Store(After::Reset { before }) => self.state = before,
+            _ => {}
+        }
+    }
+
+    fn ask_to_unlock(&mut self, query: Query, job: Job, now: Moment) -> Step {
+        let deadline = now.after(self.settings.question_timeout);
+        let question = Question { purpose: Purpose::Unlock, verification: Verification::None, deadline };
+        Step::Ask(question, self.pending(Work::Unlock { query, job, deadline }))
+    }
+
+    fn pending(&self, work: Work) -> Pending {
+        Pending { generation: self.generation, work }
+    }
+
+    fn still_current(&self, pending: Pending) -> Option<Work> {
+        (pending.generation == self.generation).then_some(pending.work)
+    }
+
+    /// Makes everything that is pending stale.
+    fn take_floor(&mut self) {
+        self.stateful = None;
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    fn take_answer(
+        &mut self,
+        job: Job,
+        verify: bool,
+        answer: Answer,
+        deadline: u64,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Step {
+        let present = || UserPresent::from_accepted_answer();
+        match (answer, verify, self.settings.user_verification) {
+            (Answer::Approved { choice }, false, _)
+            | (Answer::Verified { choice } | Answer::Pin { choice, .. }, false, _) => {
+                self.approved(job, Approval { present: present(), verified: None, choice }, now, rng)
+            }
+            (Answer::Verified { choice }, true, UserVerification::Host) => {
+                let verified = Some(UserVerified::from_verified_answer());
+                self.approved(job, Approval { present: present(), verified, choice }, now, rng)
+            }
+            (Answer::Pin { pin, choice }, true, UserVerification::Pin) => {
+                self.count_try(pin, choice, job, deadline)
+            }
+            (Answer::TimedOut, ..) => self.refused(job, verify, Refusal::TimedOut),
+            // Consent without the verification that was asked for is none.
+            _ => self.refused(job, verify, Refusal::Declined),
+        }
+    }
+
+    /// The try is counted and committed before the PIN is compared (CTAP 2.3 section 6.5.5.4: "decrement the pinRetries
+    /// counter by 1 [...] before the comparison").
+    fn count_try(&mut self, pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64) -> Step {
+        let Some(tries) = self.state.pin.as_ref().and_then(|pin| pin.tries.checked_sub(1)) else {
+            return self.refused(job, true, Refusal::Blocked);
+        };
+        let changes = self.change_tries(tries);
+        Step::Commit(changes, self.pending(Work::CountTry { pin, choice, job, deadline }))
+    }
+
+    fn change_tries(&mut self, tries: u8) -> ChangeSet {
+        if let Some(pin) = &mut self.state.pin {
+            pin.tries = tries;
+        }
+        ChangeSet { state: Some(self.state.encode()), ..ChangeSet::default() }
+    }
+
+    fn compare_pin(
+        &mut self,
+        pin: PinEntry,
+        choice: Option<CredentialId>,
+        job: Job,
+        deadline: u64,
+        now: Moment,
+    ) -> Step {
+        let Some(verifier) = &self.state.pin else { return stale() };
+        if verifier.accepts(&pin) {
+            self.consecutive_failures = 0;
+            let changes = self.change_tries(MAX_TRIES);
+            return Step::Commit(changes, self.pending(Work::RestoreTries { choice, job }));
+        }
+        let tries_left = verifier.tries;
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+        if tries_left == 0 {
+            self.refused(job, true, Refusal::Blocked)
+        } else if self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES || now.ticks > deadline {
+            self.refused(job, true, Refusal::Declined)
+        } else {
+            let purpose = self.purpose_of(&job);
+            self.ask_until(job, purpose, true, true, deadline)
+        }
+    }
+
+    /// The question that a command with user verification asked, to be asked again after a wrong PIN.
+    fn purpose_of(&self, job: &Job) -> Purpose {
+        match job {
+            Job::MakeCredential(job) => make_credential::purpose(job),
+            Job::GetAssertion(job) => get_assertion::purpose(job),
+            Job::Reset => Purpose::Reset,
+            Job::GetNextAssertion(_) | Job::Select | Job::Probe(_) => Purpose::Select,
+        }
+    }
+
+    fn approved(&mut self, job: Job, approval: Approval, now: Moment, rng: &mut dyn CryptoRng) -> Step {
+        match job {
+            Job::MakeCredential(job) => self.make_credential_approved(job, &approval, now, rng).into(),
+            Job::GetAssertion(job) => self.get_assertion_approved(job, approval).into(),
+            Job::Select => Step::respond(Response::Empty),
+            Job::Probe(status) => Step::failed(status),
+            Job::Reset => self.reset_approved(),
+            Job::GetNextAssertion(_) => Step::failed(Status::Other),
+        }
+    }
+
+    fn refused(&mut self, job: Job, verify: bool, refusal: Refusal) -> Step {
+        Step::failed(match (job, refusal) {
+            (Job::MakeCredential(job), refusal) => make_credential::refusal_status(&job, verify, refusal),
+            // CTAP 2.3 section 6.9 and 6.6: a time-out is USER_ACTION_TIMEOUT.
+            (Job::Select | Job::Reset, Refusal::TimedOut) => Status::UserActionTimeout,
+            (_, Refusal::Blocked) => Status::PinBlocked,
+            // Section 6.2.2 step 6.2.3: a time-out of built-in user verification is USER_ACTION_TIMEOUT; of user presence
+            // it is OPERATION_DENIED (step 9).
+            (Job::GetAssertion(_), Refusal::TimedOut) if verify => Status::UserActionTimeout,
+            _ => Status::OperationDenied,
+        })
+    }
+
+    /// Forgets what a power cycle would, after a reset.
+    pub(super) fn forget(&mut self) {
+        self.take_floor();
+        self.agreement = None;
+        self.consecutive_failures = 0;
+    }
+}
+
+fn stale() -> Step {
+    Step::failed(Status::KeepaliveCancel)
+}
+
+/// What a peer learns of a failing store: that it is full, that nobody unlocked it, or nothing.
+fn store_status(error: StoreError) -> Status {
+    match error {
+        StoreError::Full => Status::KeyStoreFull,
+        StoreError::Locked => Status::OperationDenied,
+        _ => Status::Other,
+    }
+}

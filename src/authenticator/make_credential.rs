@@ -1,0 +1,363 @@
+//! authenticatorMakeCredential (CTAP 2.3 section 6.1.2). The step numbers are the standard's.
+
+use alloc::{boxed::Box, string::String, vec, vec::Vec};
+
+use rand_core::CryptoRng;
+
+use super::{
+    machine::{Authenticator, Door},
+    question::Purpose,
+    step::{After, Approval, Job as AnyJob, Outcome, Refusal, Step},
+};
+use crate::{
+    cose::CoseAlgorithm,
+    credential::{ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, Query},
+    ctap2::{MakeCredential, MakeCredentialResponse, PinUvAuth, Response, Status},
+    extension,
+    pin_uv::PinUvAuthProtocol,
+    secret::Secret,
+    time::Moment,
+    user::{UserPresent, UserVerified},
+    webauthn::{
+        AttestedCredential, AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, RpEntity, UserEntity,
+        truncate_name,
+    },
+};
+
+/// The longest name that the provider door keeps, in bytes: a budget, not a display limit.
+const PROVIDER_NAME_LIMIT: usize = 1024;
+
+/// One registration under way.
+pub(super) struct Job {
+    door: Door,
+    request: MakeCredential,
+    prf: Option<PrfInputs>,
+    algorithm: CoseAlgorithm,
+    cred_protect: CredProtect,
+    discoverable: bool,
+    phase: Phase,
+    present: Option<UserPresent>,
+    verified: Option<UserVerified>,
+}
+
+/// Where a registration stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Step 11: user verification is asked for.
+    Verify,
+    /// Step 12: the excludeList is looked up.
+    Exclude,
+    /// Step 12.1.4: user presence is asked for, and then the answer is "excluded".
+    Excluded,
+    /// Step 14: user presence is asked for.
+    Present,
+    /// The excludeList is looked up again after the person's answer.
+    ExcludeAgain,
+    /// The account's old credential is looked up.
+    Account,
+}
+
+impl Authenticator {
+    pub(super) fn make_credential(
+        &mut self,
+        door: Door,
+        request: MakeCredential,
+        prf: Option<PrfInputs>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        // Step 1: the zero-length pinUvAuthParam asks for a touch, and for nothing else.
+        // Step 2: pinUvAuthProtocol is supported and present.
+        if let Some(step) = self.check_pin_uv_auth(request.pin_uv_auth.as_ref(), now) {
+            return Ok(step);
+        }
+        // Step 3: the first supported element of pubKeyCredParams, in the relying party's order, is chosen.
+        let algorithm = self.choose_algorithm(&request.algorithms)?;
+        // Step 5: options.
+        let discoverable = request.options.rk.unwrap_or(false);
+        let mut uv = self.uv_option(request.options.uv)?;
+        if request.options.up == Some(false) {
+            return Err(Status::InvalidOption);
+        }
+        // Step 6: alwaysUv.
+        if self.settings.always_uv {
+            uv = uv || self.uv_is_possible()?;
+        }
+        // Steps 7 and 8: without user verification only what makeCredUvNotRqd allows. A pinUvAuthToken could help where
+        // option clientPin exists; here it does not.
+        let not_required = self.settings.make_cred_uv_not_required && !self.settings.always_uv;
+        let may_skip_uv = door == Door::Provider || (not_required && !discoverable);
+        if self.is_protected() && !uv && !may_skip_uv {
+            return Err(Status::OperationDenied);
+        }
+        // Step 9: enterprise attestation is not enabled.
+        if request.enterprise_attestation.is_some() {
+            return Err(Status::InvalidParameter);
+        }
+        // Provider door: PRF is evaluated with the user-verified secret only.
+        let wants_prf = prf.as_ref().is_some_and(|prf| prf.eval.is_some());
+        uv = uv || (wants_prf && self.is_protected());
+        let cred_protect = extension::cred_protect_policy(&request.extensions)?;
+        let job = Box::new(Job {
+            door,
+            request,
+            prf,
+            algorithm,
+            cred_protect,
+            discoverable,
+            phase: Phase::Verify,
+            present: None,
+            verified: None,
+        });
+        // Step 11: user verification, before anything is looked up.
+        if uv {
+            let purpose = purpose(&job);
+            return Ok(self.ask(AnyJob::MakeCredential(job), purpose, true, now));
+        }
+        self.look_up_excluded(job, Phase::Exclude, now, rng)
+    }
+
+    /// Steps 1 and 2, which getAssertion has as well. `Some` ends or diverts the command.
+    pub(super) fn check_pin_uv_auth(&mut self, auth: Option<&PinUvAuth>, now: Moment) -> Option<Step> {
+        let auth = auth?;
+        if auth.param.is_empty() {
+            let status = if self.has_pin() { Status::PinInvalid } else { Status::PinNotSet };
+            return Some(self.ask(AnyJob::Probe(status), Purpose::Select, false, now));
+        }
+        let status = match auth.protocol {
+            None => Status::MissingParameter,
+            Some(number) if PinUvAuthProtocol::from_number(number).is_none() => Status::InvalidParameter,
+            // No pinUvAuthToken was ever issued: nothing verifies.
+            Some(_) => Status::PinAuthInvalid,
+        };
+        Some(Step::failed(status))
+    }
+
+    /// The `uv` option, where a pinUvAuthParam is not there to override it.
+    pub(super) fn uv_option(&self, uv: Option<bool>) -> Result<bool, Status> {
+        if uv == Some(true) && !self.is_protected() {
+            // "If the authenticator does not support a built-in user verification method [or it is not enabled], end the
+            // operation by returning CTAP2_ERR_INVALID_OPTION."
+            return Err(Status::InvalidOption);
+        }
+        Ok(uv.unwrap_or(false))
+    }
+
+    /// Under alwaysUv: the user must be verified, and OPERATION_DENIED where that is impossible (clientPin unsupported).
+    pub(super) fn uv_is_possible(&self) -> Result<bool, Status> {
+        if self.is_protected() { Ok(true) } else { Err(Status::OperationDenied) }
+    }
+
+    fn choose_algorithm(&self, requested: &[i64]) -> Result<CoseAlgorithm, Status> {
+        let supported = |algorithm: &CoseAlgorithm| self.settings.algorithms.contains(algorithm);
+        let mut known = requested.iter().filter_map(|identifier| CoseAlgorithm::from_identifier(*identifier));
+        known.find(supported).ok_or(Status::UnsupportedAlgorithm)
+    }
+
+    pub(super) fn make_credential_approved(
+        &mut self,
+        mut job: Box<Job>,
+        approval: &Approval,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        job.present = Some(approval.present);
+        job.verified = approval.verified.or(job.verified);
+        match job.phase {
+            Phase::Verify => self.look_up_excluded(job, Phase::Exclude, now, rng),
+            // Step 12.1.4.2: "regardless of whether user presence is obtained".
+            Phase::Excluded => Err(Status::CredentialExcluded),
+            Phase::Present => self.look_up_excluded(job, Phase::ExcludeAgain, now, rng),
+            Phase::Exclude | Phase::ExcludeAgain | Phase::Account => Err(Status::Other),
+        }
+    }
+
+    /// Step 12: looks up the excludeList, if there is one.
+    fn look_up_excluded(
+        &mut self,
+        mut job: Box<Job>,
+        phase: Phase,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        job.phase = phase;
+        let ids: Vec<CredentialId> = job.request.exclude_list.iter().map(|named| named.id.clone()).collect();
+        if ids.is_empty() {
+            return self.not_excluded(job, now, rng);
+        }
+        let query = Query::Named(job.request.rp.id.clone(), ids);
+        Ok(self.load(query, AnyJob::MakeCredential(job)))
+    }
+
+    pub(super) fn make_credential_found(
+        &mut self,
+        mut job: Box<Job>,
+        records: Vec<CredentialRecord>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        if job.phase == Phase::Account {
+            return self.create(&job, &records, now, rng);
+        }
+        // Step 12.1: a credential of level 3 counts only after user verification.
+        let counts = |record: &CredentialRecord| {
+            record.credential.cred_protect != CredProtect::UserVerificationRequired || job.verified.is_some()
+        };
+        if !records.iter().any(counts) {
+            return self.not_excluded(job, now, rng);
+        }
+        if job.present.is_some() {
+            return Err(Status::CredentialExcluded);
+        }
+        job.phase = Phase::Excluded;
+        let purpose = Purpose::AlreadyRegistered { rp: job.request.rp.clone() };
+        Ok(self.ask(AnyJob::MakeCredential(job), purpose, false, now))
+    }
+
+    /// After step 12: user presence, unless an answer gave it already; then the account is looked up, whose old
+    /// credential a new discoverable one replaces.
+    fn not_excluded(
+        &mut self,
+        mut job: Box<Job>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        // Step 14: user presence.
+        if job.present.is_none() {
+            job.phase = Phase::Present;
+            let purpose = purpose(&job);
+            return Ok(self.ask(AnyJob::MakeCredential(job), purpose, false, now));
+        }
+        if !job.discoverable {
+            return self.create(&job, &[], now, rng);
+        }
+        job.phase = Phase::Account;
+        let query = Query::Account(job.request.rp.id.clone(), job.request.user.id.clone());
+        Ok(self.load(query, AnyJob::MakeCredential(job)))
+    }
+
+    /// Steps 15 to 18: makes the credential, and commits it in place of the account's old one.
+    fn create(
+        &mut self,
+        job: &Job,
+        old: &[CredentialRecord],
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, Status> {
+        let record = self.make_record(job, now, rng)?;
+        let response = self.attest(job, &record)?;
+        // "If a credential for the same rp.id and account ID already exists on the authenticator: overwrite that
+        // credential."
+        let replaced = old.iter().map(|old| old.credential.id.clone()).collect();
+        let outcome =
+            Outcome { response: Response::MakeCredential(response), prf: evaluate_prf(job, &record) };
+        let changes = ChangeSet { delete: replaced, put: vec![record], ..ChangeSet::default() };
+        let state = self.state.with_next_order();
+        let then = After::Respond { outcome: Box::new(outcome), cursor: None };
+        Ok(self.commit(changes, Some(state), then))
+    }
+
+    fn make_record(
+        &self,
+        job: &Job,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<CredentialRecord, Status> {
+        let key = self.provider.make_key_pair(job.algorithm, rng);
+        let id = make_credential_id(self.settings.credential_id_length, rng)?;
+        let secret = CredentialSecret {
+            key,
+            cred_random_with_uv: Secret::make_random(rng),
+            cred_random_without_uv: Secret::make_random(rng),
+        };
+        let credential = Credential {
+            id,
+            rp: self.kept_rp(job),
+            user: self.kept_user(job),
+            discoverable: job.discoverable,
+            cred_protect: job.cred_protect,
+            backup: self.settings.new_backup(),
+            sign_count: 0,
+            aaguid: self.settings.aaguid,
+            order: self.state.next_order,
+            created: now.date,
+            last_used: None,
+        };
+        Ok(CredentialRecord::new(credential, secret))
+    }
+
+    fn attest(&self, job: &Job, record: &CredentialRecord) -> Result<MakeCredentialResponse, Status> {
+        let credential = &record.credential;
+        let extensions = extension::make_credential_outputs(&job.request.extensions, job.cred_protect);
+        let auth_data = AuthenticatorData {
+            rp_id_hash: credential.rp.id.hash(),
+            user_present: job.present,
+            user_verified: job.verified,
+            backup_eligible: credential.backup.eligible(),
+            backup_state: credential.backup.backed_up(),
+            sign_count: credential.sign_count,
+            attested: Some(AttestedCredential {
+                aaguid: credential.aaguid,
+                id: &credential.id,
+                algorithm: job.algorithm,
+                public_key: record.secret.key.public(),
+            }),
+            extensions: &extensions,
+        }
+        .encode();
+        let signer = self.provider.signer(&record.secret.key).map_err(|_| Status::Other)?;
+        let hash = &job.request.client_data_hash;
+        let statement = self.settings.attestation.attest(job.algorithm, &*signer, &auth_data, hash);
+        Ok(MakeCredentialResponse { fmt: statement.fmt, auth_data, att_stmt: statement.att_stmt })
+    }
+
+    fn kept_rp(&self, job: &Job) -> RpEntity {
+        RpEntity { id: job.request.rp.id.clone(), name: self.kept_name(job, job.request.rp.name.as_deref()) }
+    }
+
+    fn kept_user(&self, job: &Job) -> UserEntity {
+        let user = &job.request.user;
+        UserEntity {
+            id: user.id.clone(),
+            name: self.kept_name(job, user.name.as_deref()),
+            display_name: self.kept_name(job, user.display_name.as_deref()),
+        }
+    }
+
+    /// Names are cut, never refused.
+    fn kept_name(&self, job: &Job, name: Option<&str>) -> Option<String> {
+        let limit = match job.door {
+            Door::Ctap => self.settings.name_limit,
+            Door::Provider => PROVIDER_NAME_LIMIT,
+        };
+        name.map(|name| truncate_name(name, limit))
+    }
+}
+
+pub(super) fn purpose(job: &Job) -> Purpose {
+    Purpose::Register { rp: job.request.rp.clone(), user: job.request.user.clone() }
+}
+
+/// Steps 11.2.3 and 14: what a registration without approval ends in.
+pub(super) fn refusal_status(job: &Job, verify: bool, refusal: Refusal) -> Status {
+    match (job.phase, refusal) {
+        // Step 12.1.4.2: "regardless of whether user presence is obtained or the authenticator times out".
+        (Phase::Excluded, _) => Status::CredentialExcluded,
+        (_, Refusal::Blocked) => Status::PinBlocked,
+        (_, Refusal::TimedOut) if verify => Status::UserActionTimeout,
+        _ => Status::OperationDenied,
+    }
+}
+
+/// PRF at creation, on the provider door: only if the user was verified.
+fn evaluate_prf(job: &Job, record: &CredentialRecord) -> Option<PrfOutputs> {
+    let salts = job.prf.as_ref()?.eval.as_ref()?;
+    Some(extension::evaluate(&record.secret, salts, job.verified?))
+}
+
+/// Random bytes; the settings' invariant keeps the length between 16 and 1023.
+fn make_credential_id(length: usize, rng: &mut dyn CryptoRng) -> Result<CredentialId, Status> {
+    let mut id = vec![0; length];
+    rng.fill_bytes(&mut id);
+    CredentialId::new(&id).map_err(|_| Status::Other)
+}

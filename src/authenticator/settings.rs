@@ -1,0 +1,213 @@
+//! What an authenticator is told to be, with constructors by role.
+
+use alloc::{vec, vec::Vec};
+
+use super::pin::Argon2Cost;
+use crate::{
+    attestation::AttestationFormat,
+    cose::CoseAlgorithm,
+    credential::Backup,
+    ctap2::Limits,
+    webauthn::{Aaguid, CredentialId},
+};
+
+/// How an authenticator is attached to its client (WebAuthn section "Authenticator Attachment Modality").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attachment {
+    /// Part of the client's device; getInfo says `plat`.
+    Platform,
+    /// Roams between devices.
+    CrossPlatform,
+}
+
+/// Whether new credentials may leave their device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewCredentialBackup {
+    /// BE = 0: never exported.
+    DeviceBound,
+    /// BE = 1, and BS as given: true where the store is backed up or synchronised at the time.
+    Eligible {
+        /// BS at creation.
+        backed_up: bool,
+    },
+}
+
+/// The signature counter of device-bound credentials (WebAuthn section "Signature Counter Considerations").
+/// Backup-eligible ones always report zero: copies could not keep a counter in step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CounterPolicy {
+    /// Always zero.
+    Zero,
+    /// One more with each assertion of the credential, committed before the signature leaves.
+    PerCredential,
+}
+
+/// Who verifies the user when a request asks for built-in user verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserVerification {
+    /// Nobody: getInfo has no option `uv`, and requests with `uv` fail.
+    None,
+    /// The core, by the PIN that a person enters on this authenticator. Configured once a PIN is set.
+    Pin,
+    /// The host, with a verifier of its own (fingerprint, system password). Always configured.
+    Host,
+}
+
+/// Whether authenticatorReset is possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetPolicy {
+    /// Never: NOT_ALLOWED.
+    Off,
+    /// Within so many milliseconds of power-up; the standard has 10 seconds.
+    Window(u64),
+}
+
+/// Everything about an authenticator that is decided before it runs. The fields' invariants are checked by
+/// [`super::Authenticator::new`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The model. Invariant: stable for a provider, and documented by it.
+    pub aaguid: Aaguid,
+    /// Who vouches for new credentials.
+    pub attestation: AttestationFormat,
+    /// What is offered and negotiated, the preferred one first. Invariant: not empty, no repeats.
+    pub algorithms: Vec<CoseAlgorithm>,
+    /// The length of new credential IDs. Invariant: 16 to 1023 bytes.
+    pub credential_id_length: usize,
+    /// Whether new credentials may leave their device.
+    pub backup: NewCredentialBackup,
+    /// The signature counter of device-bound credentials.
+    pub sign_count: CounterPolicy,
+    /// Every use needs user verification (option `alwaysUv`).
+    pub always_uv: bool,
+    /// Non-discoverable credentials may be made without user verification (option `makeCredUvNotRqd`; off under
+    /// `always_uv`).
+    pub make_cred_uv_not_required: bool,
+    /// Who verifies users.
+    pub user_verification: UserVerification,
+    /// The cost of a PIN try.
+    pub pin_cost: Argon2Cost,
+    /// Whether "no credentials" is said before anybody was asked. Off: only after user presence, so that nobody learns
+    /// without a touch what is stored. On: the order of CTAP 2.3 section 6.2.2, step 7.6.
+    pub no_credentials_before_touch: bool,
+    /// Whether authenticatorReset is possible.
+    pub reset: ResetPolicy,
+    /// How long a person has for an answer, in milliseconds. Invariant: 1 second to 10 minutes.
+    pub question_timeout: u64,
+    /// Whether the date of the last assertion is recorded, which costs a commit per assertion.
+    pub record_last_use: bool,
+    /// To how many bytes names are cut on the CTAP door. Invariant: at least 64.
+    pub name_limit: usize,
+    /// How it is attached.
+    pub attachment: Attachment,
+    /// The transports that getInfo and registrations list (WebAuthn `AuthenticatorTransport`).
+    pub transports: Vec<&'static str>,
+    /// The longest message, in bytes. Invariant: at least 1024, which is CTAP's default.
+    pub max_msg_size: usize,
+    /// The longest allowList or excludeList. Invariant: 1 to 1024.
+    pub max_credential_count_in_list: usize,
+    /// The firmware version, for getInfo.
+    pub firmware_version: Option<u64>,
+}
+
+/// A field of [`Settings`] is outside its invariant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidSettings(
+    /// The field's name.
+    pub &'static str,
+);
+
+impl core::fmt::Display for InvalidSettings {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "setting {} is outside its range", self.0)
+    }
+}
+
+impl core::error::Error for InvalidSettings {}
+
+/// countersign's AAGUID: 636f756e-7465-7273-6967-6e2061757468 ("countersign auth" in ASCII).
+const COUNTERSIGN: Aaguid = Aaguid(*b"countersign auth");
+
+impl Settings {
+    /// A roaming security key: device-bound credentials that count their uses, a PIN entered on the key, reset within
+    /// 10 seconds of power-up.
+    pub fn security_key() -> Self {
+        Self {
+            aaguid: COUNTERSIGN,
+            attestation: AttestationFormat::PackedSelf,
+            algorithms: vec![CoseAlgorithm::Es256, CoseAlgorithm::EdDsa],
+            credential_id_length: 32,
+            backup: NewCredentialBackup::DeviceBound,
+            sign_count: CounterPolicy::PerCredential,
+            always_uv: false,
+            make_cred_uv_not_required: true,
+            user_verification: UserVerification::Pin,
+            pin_cost: Argon2Cost::HOST,
+            no_credentials_before_touch: false,
+            reset: ResetPolicy::Window(10_000),
+            question_timeout: 30_000,
+            record_last_use: false,
+            name_limit: 64,
+            attachment: Attachment::CrossPlatform,
+            transports: vec!["usb"],
+            max_msg_size: 7609,
+            max_credential_count_in_list: 64,
+            firmware_version: None,
+        }
+    }
+
+    /// A device's own authenticator: device-bound credentials, the host verifies users, no reset.
+    pub fn platform() -> Self {
+        Self {
+            attestation: AttestationFormat::None,
+            user_verification: UserVerification::Host,
+            reset: ResetPolicy::Off,
+            record_last_use: true,
+            attachment: Attachment::Platform,
+            transports: vec!["internal"],
+            ..Self::security_key()
+        }
+    }
+
+    /// A credential manager's: credentials live in a vault and may be backed up and exported, counters stay zero, no
+    /// attestation (a copy could not keep its promise), no reset.
+    pub fn credential_manager() -> Self {
+        Self {
+            backup: NewCredentialBackup::Eligible { backed_up: false },
+            sign_count: CounterPolicy::Zero,
+            transports: vec!["internal", "hybrid"],
+            ..Self::platform()
+        }
+    }
+
+    /// Checks every invariant.
+    pub(super) fn check(&self) -> Result<(), InvalidSettings> {
+        let repeated =
+            |(index, algorithm)| self.algorithms.iter().take(index).any(|other| other == algorithm);
+        let checks = [
+            ("algorithms", !self.algorithms.is_empty() && !self.algorithms.iter().enumerate().any(repeated)),
+            ("credential_id_length", (16..=CredentialId::MAX_LENGTH).contains(&self.credential_id_length)),
+            ("question_timeout", (1_000..=600_000).contains(&self.question_timeout)),
+            ("name_limit", self.name_limit >= 64),
+            ("max_msg_size", self.max_msg_size >= 1024),
+            ("max_credential_count_in_list", (1..=1024).contains(&self.max_credential_count_in_list)),
+            ("pin_cost", self.pin_cost.is_valid()),
+        ];
+        match checks.into_iter().find(|(_, holds)| !holds) {
+            Some((field, _)) => Err(InvalidSettings(field)),
+            None => Ok(()),
+        }
+    }
+
+    /// What the reader of requests may let through.
+    pub(super) fn limits(&self) -> Limits {
+        Limits { max_message: self.max_msg_size, max_list: self.max_credential_count_in_list }
+    }
+
+    pub(super) fn new_backup(&self) -> Backup {
+        match self.backup {
+            NewCredentialBackup::DeviceBound => Backup::DeviceBound,
+            NewCredentialBackup::Eligible { backed_up } => Backup::Eligible { backed_up },
+        }
+    }
+}

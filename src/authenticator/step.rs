@@ -1,0 +1,133 @@
+//! What a command comes to, step by step.
+
+use alloc::boxed::Box;
+
+use super::{get_assertion, make_credential, pin::PinEntry, question::Question, state::State};
+use crate::{
+    credential::{ChangeSet, Query},
+    ctap2::{GetAssertion, MakeCredential, Response, Status},
+    webauthn::{CredentialId, PrfInputs, PrfOutputs},
+};
+
+/// Where a command came from: a CTAPHID channel, a connection, a browser tab. Stateful commands are bound to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Channel(
+    /// The transport's number for it.
+    pub u32,
+);
+
+/// A command of the provider door, where a WebAuthn client of ours sits right on top of the authenticator. PRF travels as
+/// plain salts, is evaluated with the user-verified secret only, and never enters authenticator data.
+pub enum ProviderRequest {
+    /// Make a passkey.
+    Create {
+        /// As on the CTAP door.
+        request: MakeCredential,
+        /// PRF inputs; where there are salts for the new credential, the user is verified.
+        prf: PrfInputs,
+    },
+    /// Sign in.
+    Get {
+        /// As on the CTAP door.
+        request: GetAssertion,
+        /// PRF inputs; where there are salts for the credential that answers, the user is verified.
+        prf: PrfInputs,
+    },
+}
+
+/// What the machine came to, or needs.
+pub enum Step {
+    /// The command is done.
+    Done(Outcome),
+    /// A person must answer: go on with [`super::Authenticator::answer`].
+    Ask(Question, Pending),
+    /// The store must look up: go on with [`super::Authenticator::loaded`].
+    Load(Query, Pending),
+    /// The store must commit: go on with [`super::Authenticator::committed`].
+    Commit(ChangeSet, Pending),
+}
+
+/// A command's outcome.
+pub struct Outcome {
+    /// The response; [`Response::encode`] gives the bytes of the CTAP door.
+    pub response: Response,
+    /// PRF results, on the provider door only.
+    pub prf: Option<PrfOutputs>,
+}
+
+/// A command that waits for an answer. It owns all it needs, is wiped when dropped, and is good for one answer; after
+/// another command took the floor, or after a reset or a lock, that answer is KEEPALIVE_CANCEL and has no effect.
+pub struct Pending {
+    pub(super) generation: u64,
+    pub(super) work: Work,
+}
+
+/// What is waited for.
+pub(super) enum Work {
+    /// A person's answer.
+    Approve { job: Job, verify: bool, deadline: u64 },
+    /// The store's unlocking, after which the look-up is tried again.
+    Unlock { query: Query, job: Job, deadline: u64 },
+    /// A look-up.
+    Find { query: Query, job: Job },
+    /// The commit of a PIN try, before the PIN is compared.
+    CountTry { pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64 },
+    /// The commit that gives the tries back after the right PIN.
+    RestoreTries { choice: Option<CredentialId>, job: Job },
+    /// The command's own commit.
+    Store(After),
+}
+
+/// What follows a command's own commit.
+pub(super) enum After {
+    /// The response leaves, and the cursor for more assertions is set.
+    Respond { outcome: Box<Outcome>, cursor: Option<Box<get_assertion::Cursor>> },
+    /// The first PIN is set.
+    PinSet,
+    /// The authenticator is as new. Should the commit fail, it is as it was.
+    Reset { before: State },
+}
+
+/// The commands that take more than one step.
+pub(super) enum Job {
+    MakeCredential(Box<make_credential::Job>),
+    GetAssertion(Box<get_assertion::Job>),
+    GetNextAssertion(Box<get_assertion::Cursor>),
+    Select,
+    /// The zero-length pinUvAuthParam; ends in the status.
+    Probe(Status),
+    Reset,
+}
+
+/// How a person's answer was accepted.
+#[derive(Debug)]
+pub(super) struct Approval {
+    pub(super) present: crate::user::UserPresent,
+    pub(super) verified: Option<crate::user::UserVerified>,
+    pub(super) choice: Option<CredentialId>,
+}
+
+/// Why there was no approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Declined,
+    TimedOut,
+    /// User verification was needed and failed; no PIN tries are left.
+    Blocked,
+}
+
+impl Step {
+    pub(super) fn failed(status: Status) -> Self {
+        Self::respond(Response::Failed(status))
+    }
+
+    pub(super) fn respond(response: Response) -> Self {
+        Self::Done(Outcome { response, prf: None })
+    }
+}
+
+impl From<Result<Step, Status>> for Step {
+    fn from(result: Result<Step, Status>) -> Self {
+        result.unwrap_or_else(Step::failed)
+    }
+}
