@@ -26,6 +26,7 @@ pub mod crypto;
 pub mod ctap2;
 pub mod extension;
 pub mod pin_uv;
+pub mod provider;
 pub mod secret;
 pub mod time;
 pub mod user;

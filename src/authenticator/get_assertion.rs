@@ -97,7 +97,7 @@ impl Authenticator {
         // Provider door: PRF is evaluated with the user-verified secret only.
         let wants_prf =
             prf.as_ref().is_some_and(|prf| prf.eval.is_some() || !prf.eval_by_credential.is_empty());
-        uv = uv || (wants_prf && up && self.is_protected());
+        uv = uv || (wants_prf && up && self.verifies_users());
         let query = query(&request);
         let (accounts, proofs) = (Vec::new(), Proofs::default());
         let job = Job { from, door, request, prf, uv, accounts, answered: false, proofs };

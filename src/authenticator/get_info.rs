@@ -3,10 +3,13 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::settings::{Attachment, Settings, UserVerification};
+use super::settings::{Settings, UserVerification};
 use crate::{
-    attestation::AttestationFormat, cose::CoseAlgorithm, ctap2::GetInfoResponse, pin_uv::PinUvAuthProtocol,
-    webauthn::CredentialId,
+    attestation::AttestationFormat,
+    cose::CoseAlgorithm,
+    ctap2::GetInfoResponse,
+    pin_uv::PinUvAuthProtocol,
+    webauthn::{AuthenticatorAttachment, CredentialId, Transport},
 };
 
 pub(super) fn response(settings: &Settings, protected: bool) -> GetInfoResponse {
@@ -21,7 +24,7 @@ pub(super) fn response(settings: &Settings, protected: bool) -> GetInfoResponse 
         pin_uv_auth_protocols: vec![PinUvAuthProtocol::Two.number(), PinUvAuthProtocol::One.number()],
         max_credential_count_in_list: Some(count(settings.max_credential_count_in_list)),
         max_credential_id_length: Some(count(CredentialId::MAX_LENGTH)),
-        transports: settings.transports.clone(),
+        transports: settings.transports.iter().copied().map(Transport::name).collect(),
         algorithms: settings.algorithms.iter().copied().map(CoseAlgorithm::identifier).collect(),
         firmware_version: settings.firmware_version,
         attestation_formats: match settings.attestation {
@@ -33,7 +36,8 @@ pub(super) fn response(settings: &Settings, protected: bool) -> GetInfoResponse 
 }
 
 fn options(settings: &Settings, protected: bool) -> Vec<(&'static str, bool)> {
-    let mut options = vec![("rk", true), ("up", true), ("plat", settings.attachment == Attachment::Platform)];
+    let mut options =
+        vec![("rk", true), ("up", true), ("plat", settings.attachment == AuthenticatorAttachment::Platform)];
     // Absent: not supported. False: supported and not configured. True: configured.
     if settings.user_verification != UserVerification::None {
         options.push(("uv", protected));

@@ -107,7 +107,7 @@ impl Authenticator {
 
     /// authenticatorGetInfo, without a command.
     pub fn info(&self) -> GetInfoResponse {
-        get_info::response(&self.settings, self.is_protected())
+        get_info::response(&self.settings, self.verifies_users())
     }
 
     /// Begins one CTAP2 command given as bytes (command byte and CBOR). The outcome's [`Response::encode`] gives the
@@ -284,8 +284,8 @@ impl Authenticator {
         self.agreement = None;
     }
 
-    /// Whether some form of user verification is configured.
-    pub(super) fn is_protected(&self) -> bool {
+    /// Whether some form of user verification is configured: a PIN is set, or the host verifies.
+    pub fn verifies_users(&self) -> bool {
         match self.settings.user_verification {
             UserVerification::None => false,
             UserVerification::Pin => self.state.pin.is_some(),

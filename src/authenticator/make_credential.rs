@@ -87,7 +87,7 @@ impl Authenticator {
         // option clientPin exists; here it does not.
         let not_required = self.settings.make_cred_uv_not_required && !self.settings.always_uv;
         let may_skip_uv = door == Door::Provider || (not_required && !discoverable);
-        if self.is_protected() && !uv && !may_skip_uv {
+        if self.verifies_users() && !uv && !may_skip_uv {
             return Err(Status::OperationDenied);
         }
         // Step 9: enterprise attestation is not enabled.
@@ -96,7 +96,7 @@ impl Authenticator {
         }
         // Provider door: PRF is evaluated with the user-verified secret only.
         let wants_prf = prf.as_ref().is_some_and(|prf| prf.eval.is_some());
-        uv = uv || (wants_prf && self.is_protected());
+        uv = uv || (wants_prf && self.verifies_users());
         let cred_protect = extension::cred_protect_policy(&request.extensions)?;
         let job = Box::new(Job {
             door,
@@ -135,7 +135,7 @@ impl Authenticator {
 
     /// The `uv` option, where a pinUvAuthParam is not there to override it.
     pub(super) fn uv_option(&self, uv: Option<bool>) -> Result<bool, Status> {
-        if uv == Some(true) && !self.is_protected() {
+        if uv == Some(true) && !self.verifies_users() {
             // "If the authenticator does not support a built-in user verification method [or it is not enabled], end the
             // operation by returning CTAP2_ERR_INVALID_OPTION."
             return Err(Status::InvalidOption);
@@ -145,7 +145,7 @@ impl Authenticator {
 
     /// Under alwaysUv: the user must be verified, and OPERATION_DENIED where that is impossible (clientPin unsupported).
     pub(super) fn uv_is_possible(&self) -> Result<bool, Status> {
-        if self.is_protected() { Ok(true) } else { Err(Status::OperationDenied) }
+        if self.verifies_users() { Ok(true) } else { Err(Status::OperationDenied) }
     }
 
     fn choose_algorithm(&self, requested: &[i64]) -> Result<CoseAlgorithm, Status> {

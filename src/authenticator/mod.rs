@@ -25,7 +25,7 @@ pub use pin::{Argon2Cost, PinEntry, PinRefused};
 pub use question::{Account, Answer, Purpose, Question, Verification};
 pub use run::{Turn, run};
 pub use settings::{
-    Attachment, CounterPolicy, InvalidSettings, NewCredentialBackup, ResetPolicy, Settings, UserVerification,
+    CounterPolicy, InvalidSettings, NewCredentialBackup, ResetPolicy, Settings, UserVerification,
 };
 pub use state::InvalidState;
 pub use step::{Channel, Outcome, Pending, ProviderRequest, Step};

@@ -8,17 +8,8 @@ use crate::{
     cose::CoseAlgorithm,
     credential::Backup,
     ctap2::Limits,
-    webauthn::{Aaguid, CredentialId},
+    webauthn::{Aaguid, AuthenticatorAttachment, CredentialId, Transport},
 };
-
-/// How an authenticator is attached to its client (WebAuthn section "Authenticator Attachment Modality").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attachment {
-    /// Part of the client's device; getInfo says `plat`.
-    Platform,
-    /// Roams between devices.
-    CrossPlatform,
-}
 
 /// Whether new credentials may leave their device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +90,9 @@ pub struct Settings {
     /// To how many bytes names are cut on the CTAP door. Invariant: at least 64.
     pub name_limit: usize,
     /// How it is attached.
-    pub attachment: Attachment,
-    /// The transports that getInfo and registrations list (WebAuthn `AuthenticatorTransport`).
-    pub transports: Vec<&'static str>,
+    pub attachment: AuthenticatorAttachment,
+    /// The transports that getInfo and registrations list.
+    pub transports: Vec<Transport>,
     /// The longest message, in bytes. Invariant: at least 1024, which is CTAP's default.
     pub max_msg_size: usize,
     /// The longest allowList or excludeList. Invariant: 1 to 1024.
@@ -148,8 +139,8 @@ impl Settings {
             question_timeout: 30_000,
             record_last_use: false,
             name_limit: 64,
-            attachment: Attachment::CrossPlatform,
-            transports: vec!["usb"],
+            attachment: AuthenticatorAttachment::CrossPlatform,
+            transports: vec![Transport::Usb],
             max_msg_size: 7609,
             max_credential_count_in_list: 64,
             firmware_version: None,
@@ -163,8 +154,8 @@ impl Settings {
             user_verification: UserVerification::Host,
             reset: ResetPolicy::Off,
             record_last_use: true,
-            attachment: Attachment::Platform,
-            transports: vec!["internal"],
+            attachment: AuthenticatorAttachment::Platform,
+            transports: vec![Transport::Internal],
             ..Self::security_key()
         }
     }
@@ -175,7 +166,7 @@ impl Settings {
         Self {
             backup: NewCredentialBackup::Eligible { backed_up: false },
             sign_count: CounterPolicy::Zero,
-            transports: vec!["internal", "hybrid"],
+            transports: vec![Transport::Internal, Transport::Hybrid],
             ..Self::platform()
         }
     }

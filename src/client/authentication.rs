@@ -6,13 +6,13 @@ use core::time::Duration;
 
 use super::{
     error::{OptionsError, ResultError},
-    options::{AuthenticatorAttachment, Hint, RequestOptions, Requirement},
+    options::{Hint, RequestOptions, Requirement},
     origin::Caller,
     response::{self, Collected, JsonText, ResponseJson},
 };
 use crate::{
     ctap2::{GetAssertion, GetAssertionExtensions, GetAssertionOptions, GetAssertionResponse},
-    webauthn::{ClientDataType, PrfInputs, PrfOutputs},
+    webauthn::{AuthenticatorAttachment, ClientDataType, PrfInputs, PrfOutputs},
 };
 
 /// Request options that were judged: what goes to the authenticator, what the host decides with, and what makes the

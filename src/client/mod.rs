@@ -36,10 +36,7 @@ mod response;
 
 pub use authentication::{AssertionResult, Authentication, PreparedGet};
 pub use error::{ErrorKind, OptionsError, ResultError};
-pub use options::{
-    AttestationConveyance, AuthenticatorAttachment, CreationOptions, Hint, RequestOptions, Requirement,
-    Transport,
-};
+pub use options::{AttestationConveyance, CreationOptions, Hint, RequestOptions, Requirement};
 pub use origin::{Caller, Origin, OriginError, rp_id_allowed};
 pub use registration::{PreparedCreation, Registration, RegistrationResult};
 pub use response::ResponseJson;

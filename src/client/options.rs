@@ -13,7 +13,7 @@ use super::{
     extensions::{CreationExtensions, RequestExtensions},
     json::{Member, Node, Object},
 };
-use crate::webauthn::{CredentialDescriptor, CredentialId, UserEntity, UserHandle};
+use crate::webauthn::{AuthenticatorAttachment, CredentialDescriptor, CredentialId, UserEntity, UserHandle};
 
 /// How much a relying party wants something (`UserVerificationRequirement`, `ResidentKeyRequirement`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,32 +72,6 @@ impl AttestationConveyance {
     }
 }
 
-/// How an authenticator is attached to its client (`AuthenticatorAttachment`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthenticatorAttachment {
-    /// `platform`: part of the device.
-    Platform,
-    /// `cross-platform`: roaming.
-    CrossPlatform,
-}
-
-impl AuthenticatorAttachment {
-    fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "platform" => Some(Self::Platform),
-            "cross-platform" => Some(Self::CrossPlatform),
-            _ => None,
-        }
-    }
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Platform => "platform",
-            Self::CrossPlatform => "cross-platform",
-        }
-    }
-}
-
 /// Which user interface the relying party expects (`PublicKeyCredentialHint`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {
@@ -116,36 +90,6 @@ impl Hint {
             "client-device" => Some(Self::ClientDevice),
             "hybrid" => Some(Self::Hybrid),
             _ => None,
-        }
-    }
-}
-
-/// A way to reach an authenticator (`AuthenticatorTransport`). Ordered as their names are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Transport {
-    /// `ble`
-    Ble,
-    /// `hybrid`
-    Hybrid,
-    /// `internal`
-    Internal,
-    /// `nfc`
-    Nfc,
-    /// `smart-card`
-    SmartCard,
-    /// `usb`
-    Usb,
-}
-
-impl Transport {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Ble => "ble",
-            Self::Hybrid => "hybrid",
-            Self::Internal => "internal",
-            Self::Nfc => "nfc",
-            Self::SmartCard => "smart-card",
-            Self::Usb => "usb",
         }
     }
 }

@@ -7,16 +7,13 @@ use core::time::Duration;
 use super::{
     error::{ErrorKind, OptionsError, ResultError},
     extensions::CreationExtensions,
-    options::{
-        AttestationConveyance, AuthenticatorAttachment, CreationOptions, CredentialParameters, Hint,
-        Requirement, Transport,
-    },
+    options::{AttestationConveyance, CreationOptions, CredentialParameters, Hint, Requirement},
     origin::Caller,
     response::{self, Collected, JsonText, ResponseJson},
 };
 use crate::{
     ctap2::{MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, MakeCredentialResponse},
-    webauthn::{Aaguid, ClientDataType, PrfInputs, PrfOutputs, RpEntity},
+    webauthn::{Aaguid, AuthenticatorAttachment, ClientDataType, PrfInputs, PrfOutputs, RpEntity, Transport},
 };
 
 /// ES256 and RS256: what an empty `pubKeyCredParams` means.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{
     error::{ErrorKind, OptionsError, ResultError},
-    options::{AuthenticatorAttachment, Requirement},
+    options::Requirement,
     origin::{Caller, Origin},
 };
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
     cose::PublicKey,
     secret::Secret,
     webauthn::{
-        AuthenticatorDataView, ClientData, ClientDataHash, ClientDataType, PrfOutputs, RpId, RpIdHash,
+        AuthenticatorAttachment, AuthenticatorDataView, ClientData, ClientDataHash, ClientDataType,
+        PrfOutputs, RpId, RpIdHash,
     },
 };
 

@@ -1,6 +1,10 @@
 //! A world for tests: a seeded or scripted RNG, a clock that is set by hand, a person who follows a script.
 // Each test program uses its own part of this module.
-#![allow(dead_code, unreachable_pub, reason = "shared by several test programs, none of which uses all of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by several test programs, none of which uses all of it"
+)]
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc};
 
