@@ -1,1 +1,54 @@
-//! placeholder
+//! The vault: a key that passkeys, recovery codes and devices open, and the items under it.
+//!
+//! Implements `docs/vault-format.md`, version 1, suite 1, byte for byte. The storage is not trusted: it learns no key,
+//! and whatever it changes, mixes, replays or plants is refused, as far as that document promises. Nothing here does
+//! input or output: an [`Envelope`] is decoded and opened into a [`Vault`]; a [`Draft`] collects changes and finishes into
+//! one [`Write`], which the host stores as a whole or not at all. [`PasskeyStore`] does that over a [`VaultStorage`], and
+//! serves as the authenticator's own store.
+//!
+//! Slots of all kinds are read and kept, also through a rotation. Passkeys, recovery codes and devices can be enrolled;
+//! passphrases, contacts' codes and passkeys with an extra PIN can be opened only; shares not yet. Suite 2 (X-Wing) is
+//! read and kept; opening by such a slot and rotating a vault that has one are [`VaultError::Unsupported`].
+
+mod argon;
+mod code;
+mod draft;
+mod envelope;
+mod error;
+mod fields;
+mod ids;
+mod item;
+mod keys;
+mod manifest;
+mod memory;
+mod memory_storage;
+mod open;
+mod passkey_store;
+mod private;
+mod slot;
+mod slot_key;
+mod slots;
+mod storage;
+mod suite;
+mod tags;
+mod trie;
+#[allow(clippy::module_inception, reason = "the open vault is the main value of this room")]
+mod vault;
+
+pub use code::{CodeError, RecoveryCode};
+pub use draft::{Draft, Prepared};
+pub use envelope::{Envelope, SlotView};
+pub use error::VaultError;
+pub use ids::{ItemId, SlotId, VaultId};
+pub use item::{Row, item_type};
+pub use manifest::{BackupInfo, Policy};
+pub use memory::{Freshness, RollbackStore, Seen};
+pub use memory_storage::MemoryStorage;
+pub use open::Opening;
+pub use passkey_store::PasskeyStore;
+pub use private::SlotPrivate;
+pub use slot::{PrfSaltMode, SlotKind, SlotStatus};
+pub use slot_key::{SlotSecret, prf_input};
+pub use slots::PasskeyEnrolment;
+pub use storage::{Base, ItemPut, ItemSource, StorageError, StoredVault, Tag, VaultStorage, Write};
+pub use vault::{OpenItem, Vault};

@@ -1,0 +1,94 @@
+//! What can go wrong, by who is at fault.
+
+use core::fmt;
+
+use super::storage::StorageError;
+use crate::webauthn::PrfRefused;
+
+/// Why a vault was not opened, read or changed. The texts inside name the rule; they never carry contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// The bytes are no envelope of this format.
+    Malformed(&'static str),
+    /// A version, suite, kind or cost that this build does not have.
+    Unsupported(&'static str),
+    /// The secret does not open the slot: it is wrong, or the storage altered the slot. Without the secret the two
+    /// cannot be told apart.
+    WrongSecret,
+    /// The secret was right, and the rest was altered, or is another vault than the host expects.
+    Tampered(&'static str),
+    /// Weaker than the format or the vault's own policy allows, or a backup in place of a vault.
+    PolicyViolation(&'static str),
+    /// An older state than this client has seen.
+    Rollback,
+    /// A state that does not descend from what this client has seen.
+    Fork,
+    /// Two assertions of one passkey gave two PRF outputs: it would lock its owner out, so nothing was enabled.
+    UnstablePrf,
+    /// The passkey lives in this very vault, so it could not be reached to open it.
+    Circular,
+    /// A vault needs at least one slot that opens it.
+    LastSlot,
+    /// No such slot or item, or a slot that is not enabled.
+    NotFound,
+    /// The passkey opens this vault already.
+    AlreadyEnrolled,
+    /// An item, a label or the vault as a whole would be larger than the format allows.
+    TooLarge,
+    /// An argument that is outside what the format can express.
+    InvalidInput(&'static str),
+    /// Enrolment and rotation need a state that was checked against memory, or the caller's explicit word
+    /// ([`Vault::accept_as_is`](super::Vault::accept_as_is)).
+    Unchecked,
+    /// A write that belongs to another state of the vault.
+    StaleWrite,
+    /// The storage failed.
+    Storage(StorageError),
+    /// The rollback memory could not be read or written.
+    Memory,
+}
+
+impl fmt::Display for VaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "this is not a vault of format version 1: {what}"),
+            Self::Unsupported(what) => write!(f, "this program cannot handle the vault: {what}"),
+            Self::WrongSecret => f.write_str("the secret is wrong, or the vault's slot was altered"),
+            Self::Tampered(what) => write!(f, "the vault was altered: {what}"),
+            Self::PolicyViolation(what) => write!(f, "refused by policy: {what}"),
+            Self::Rollback => f.write_str("the vault is older than the one this device has seen"),
+            Self::Fork => f.write_str("the vault does not continue the one this device has seen"),
+            Self::UnstablePrf => {
+                f.write_str("the passkey gave two different PRF results; it was not enrolled")
+            }
+            Self::Circular => f.write_str("the passkey is kept in this very vault and cannot open it"),
+            Self::LastSlot => f.write_str("the vault would have no slot left that opens it"),
+            Self::NotFound => f.write_str("no such slot or item"),
+            Self::AlreadyEnrolled => f.write_str("the passkey opens this vault already"),
+            Self::TooLarge => f.write_str("larger than a vault allows"),
+            Self::InvalidInput(what) => write!(f, "invalid input: {what}"),
+            Self::Unchecked => f.write_str(
+                "this state of the vault was not checked against an earlier one; confirm it first",
+            ),
+            Self::StaleWrite => f.write_str("the vault has changed since this write was prepared"),
+            Self::Storage(error) => write!(f, "the vault's storage failed: {error}"),
+            Self::Memory => f.write_str("the memory of vault states could not be read or written"),
+        }
+    }
+}
+
+impl core::error::Error for VaultError {}
+
+impl From<StorageError> for VaultError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<PrfRefused> for VaultError {
+    /// An output that is none cannot open a slot.
+    fn from(_: PrfRefused) -> Self {
+        Self::WrongSecret
+    }
+}

@@ -1,0 +1,320 @@
+//! An open vault with its storage, serving as the authenticator's own store.
+
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+
+use rand_core::CryptoRng;
+
+use super::{
+    draft::{Draft, Prepared},
+    error::VaultError,
+    ids::{ItemId, SlotId},
+    item::item_type::{AUTHENTICATOR_STATE, FIRST_OF_HOST, PASSKEY},
+    memory::RollbackStore,
+    slots::PasskeyEnrolment,
+    storage::{StorageError, Tag, VaultStorage},
+    tags::{CREDENTIAL, RP, TYPE, Terms},
+    vault::{OpenItem, Vault},
+};
+use crate::{
+    credential::{ChangeSet, CredentialRecord, CredentialStore, Query, StateRecord, StateStore, StoreError},
+    time::UnixTime,
+    webauthn::{CredentialId, UvPrfOutput},
+};
+
+/// A vault that keeps passkeys, the authenticator's state and a host's own items over a storage `S`.
+///
+/// Look-ups go through the tags of the local index, so that nothing but the answer is decrypted; what the storage
+/// answers is checked all the same. Each change is one [`Write`](super::Write). Randomness comes from `R`, and the date
+/// that writes carry from [`PasskeyStore::set_time`].
+pub struct PasskeyStore<S, R> {
+    vault: Vault,
+    storage: S,
+    memory: Option<Box<dyn RollbackStore + Send>>,
+    rng: R,
+    time: UnixTime,
+}
+
+impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
+    /// Joins an open vault with the storage it was opened from, and makes the local index where it is missing or of
+    /// another key. `memory` is told of every write.
+    pub fn new(
+        vault: Vault,
+        storage: S,
+        memory: Option<Box<dyn RollbackStore + Send>>,
+        rng: R,
+    ) -> Result<Self, VaultError> {
+        let time = UnixTime(vault.time());
+        let mut store = Self { vault, storage, memory, rng, time };
+        if store.storage.index_id()? != Some(store.vault.index_id()) {
+            store.reindex()?;
+        }
+        Ok(store)
+    }
+
+    /// Stores a vault that was just drafted ([`Draft::new_vault`]) in an empty storage.
+    pub fn create(
+        prepared: Prepared,
+        mut storage: S,
+        mut memory: Option<Box<dyn RollbackStore + Send>>,
+        rng: R,
+    ) -> Result<Self, VaultError> {
+        storage.write(prepared.write())?;
+        let vault =
+            prepared.into_vault(memory.as_deref_mut().map(|memory| memory as &mut dyn RollbackStore))?;
+        Self::new(vault, storage, memory, rng)
+    }
+
+    /// The date that the next writes carry.
+    pub fn set_time(&mut self, time: UnixTime) {
+        self.time = time;
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The storage.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// [`Vault::accept_as_is`].
+    pub fn accept_as_is(&mut self) {
+        self.vault.accept_as_is();
+    }
+
+    /// Closes the vault and gives the storage back.
+    pub fn lock(self) -> S {
+        self.vault.lock();
+        self.storage
+    }
+
+    /// Makes one change: `edit` fills the draft, and it is stored as one write. Whatever fails, the vault stays as it was;
+    /// [`VaultError::Memory`] alone comes after the write.
+    pub fn change<T>(
+        &mut self,
+        edit: impl FnOnce(&mut Draft<'_>, &S, &mut dyn CryptoRng) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let mut draft = self.vault.draft();
+        let outcome = edit(&mut draft, &self.storage, &mut self.rng)?;
+        let prepared = draft.finish(self.time, &mut self.rng)?;
+        self.storage.write(prepared.write())?;
+        let memory = self.memory.as_deref_mut().map(|memory| memory as &mut dyn RollbackStore);
+        self.vault.written(prepared, memory)?;
+        Ok(outcome)
+    }
+
+    /// [`Draft::enrol_passkey`]; refused with [`VaultError::Circular`] if the passkey is an item of this vault.
+    pub fn enrol_passkey(
+        &mut self,
+        enrolment: PasskeyEnrolment<'_>,
+        first: &UvPrfOutput,
+        second: &UvPrfOutput,
+    ) -> Result<SlotId, VaultError> {
+        if self.find_passkey(enrolment.credential_id)?.is_some() {
+            return Err(VaultError::Circular);
+        }
+        self.change(|draft, _, rng| draft.enrol_passkey(enrolment, first, second, rng))
+    }
+
+    /// [`Draft::rotate`].
+    pub fn rotate(&mut self) -> Result<(), VaultError> {
+        self.change(|draft, storage, rng| draft.rotate(storage, rng))
+    }
+
+    /// Stores an item of the host's own; `item_type` is 64 or above.
+    pub fn put(&mut self, item_type: u64, plaintext: &[u8]) -> Result<ItemId, VaultError> {
+        require_host_type(item_type)?;
+        self.change(|draft, _, rng| draft.add_item(item_type, plaintext, rng))
+    }
+
+    /// Replaces the contents of an item of the host's own.
+    pub fn replace(&mut self, id: &ItemId, plaintext: &[u8]) -> Result<(), VaultError> {
+        let item_type = self.get(id)?.item_type;
+        require_host_type(item_type)?;
+        self.change(|draft, _, rng| draft.change_item(id, item_type, plaintext, rng))
+    }
+
+    /// Deletes an item of the host's own.
+    pub fn delete(&mut self, id: &ItemId) -> Result<(), VaultError> {
+        require_host_type(self.get(id)?.item_type)?;
+        self.change(|draft, _, _| draft.delete_item(id))
+    }
+
+    /// Decrypts an item of any type. [`VaultError::NotFound`]: the vault has none such. [`VaultError::Tampered`]: the storage
+    /// has lost or altered it.
+    pub fn get(&self, id: &ItemId) -> Result<OpenItem, VaultError> {
+        self.vault.row(id).ok_or(VaultError::NotFound)?;
+        let bytes = self.storage.item(id)?.ok_or(VaultError::Tampered("item missing"))?;
+        self.vault.open_item(id, &bytes)
+    }
+
+    /// The items of a type, in any order.
+    pub fn list(&self, item_type: u64) -> Result<Vec<ItemId>, VaultError> {
+        Ok(self.storage.tagged(&self.vault.tag(TYPE, &item_type.to_be_bytes()))?)
+    }
+
+    fn reindex(&mut self) -> Result<(), VaultError> {
+        let index_key = self.vault.index_key();
+        let rows = self.vault.rows();
+        let tags: Result<Vec<(ItemId, Vec<Tag>)>, VaultError> = rows
+            .iter()
+            .map(|row| {
+                let item = self.get(&row.item_id)?;
+                let terms = Terms::of(item.item_type, item.plaintext.expose());
+                Ok((row.item_id, terms.tags(&index_key)))
+            })
+            .collect();
+        Ok(self.storage.reindex(self.vault.index_id(), &tags?)?)
+    }
+
+    /// The passkeys that carry a tag, decrypted. A tag on anything else is the storage's lie.
+    fn passkeys_tagged(
+        &self,
+        kind: &str,
+        value: &[u8],
+    ) -> Result<Vec<(ItemId, CredentialRecord)>, VaultError> {
+        let ids = self.storage.tagged(&self.vault.tag(kind, value))?;
+        ids.into_iter()
+            .map(|id| {
+                let item = self.get(&id)?;
+                let record = CredentialRecord::decode(item.plaintext.expose());
+                match record {
+                    Ok(record) if item.item_type == PASSKEY => Ok((id, record)),
+                    _ => Err(VaultError::Tampered("local index")),
+                }
+            })
+            .collect()
+    }
+
+    fn find_passkey(&self, id: &CredentialId) -> Result<Option<ItemId>, VaultError> {
+        let found = self.passkeys_tagged(CREDENTIAL, id.as_bytes())?;
+        Ok(found.into_iter().find(|(_, record)| record.credential.id == *id).map(|(id, _)| id))
+    }
+
+    fn find_state(&self) -> Result<Option<ItemId>, VaultError> {
+        Ok(self.list(AUTHENTICATOR_STATE)?.first().copied())
+    }
+
+    fn find_all(&self, query: &Query) -> Result<Vec<CredentialRecord>, VaultError> {
+        let mut records = Vec::new();
+        match query {
+            Query::Discoverable(rp) | Query::Account(rp, _) => {
+                records = self.passkeys_tagged(RP, rp.as_str().as_bytes())?;
+            }
+            Query::Named(_, ids) => {
+                for id in ids {
+                    records.extend(self.passkeys_tagged(CREDENTIAL, id.as_bytes())?);
+                }
+            }
+        }
+        Ok(records.into_iter().map(|(_, record)| record).filter(|record| query.matches(record)).collect())
+    }
+
+    /// The items that a reset removes: read from the index that the manifest vouches for, not from the tags, so that a
+    /// storage cannot keep one back.
+    fn passkeys_and_state(&self) -> Result<Vec<ItemId>, VaultError> {
+        let mut ids = Vec::new();
+        for row in self.vault.rows() {
+            if matches!(self.get(&row.item_id)?.item_type, PASSKEY | AUTHENTICATOR_STATE) {
+                ids.push(row.item_id);
+            }
+        }
+        Ok(ids)
+    }
+
+    fn plan(&self, changes: &ChangeSet) -> Result<Plan, VaultError> {
+        let mut delete = Vec::new();
+        if changes.clear {
+            delete = self.passkeys_and_state()?;
+        } else {
+            for id in &changes.delete {
+                delete.extend(self.find_passkey(id)?.filter(|item| !delete.contains(item)));
+            }
+        }
+        let keep = |found: Option<ItemId>| found.filter(|item| !delete.contains(item));
+        let mut put = BTreeMap::new();
+        // Of two records with one identifier the later one replaces the earlier one.
+        for (index, record) in changes.put.iter().enumerate() {
+            let place = keep(self.find_passkey(&record.credential.id)?);
+            put.insert(record.credential.id.clone(), (index, place));
+        }
+        let state = keep(self.find_state()?);
+        Ok(Plan { put: put.into_values().collect(), state, delete })
+    }
+}
+
+/// Which items a change set touches.
+struct Plan {
+    delete: Vec<ItemId>,
+    /// The index of a record in the set, and the item it replaces.
+    put: Vec<(usize, Option<ItemId>)>,
+    state: Option<ItemId>,
+}
+
+fn store(
+    draft: &mut Draft<'_>,
+    place: Option<&ItemId>,
+    item_type: u64,
+    plaintext: &[u8],
+    rng: &mut dyn CryptoRng,
+) -> Result<(), VaultError> {
+    match place {
+        Some(id) => draft.change_item(id, item_type, plaintext, rng),
+        None => draft.add_item(item_type, plaintext, rng).map(|_| ()),
+    }
+}
+
+fn require_host_type(item_type: u64) -> Result<(), VaultError> {
+    if item_type >= FIRST_OF_HOST {
+        Ok(())
+    } else {
+        Err(VaultError::InvalidInput("an item type below 64 is the format's own"))
+    }
+}
+
+impl<S: VaultStorage, R: CryptoRng> CredentialStore for PasskeyStore<S, R> {
+    fn load(&self, query: &Query) -> Result<Vec<CredentialRecord>, StoreError> {
+        self.find_all(query).map_err(store_error)
+    }
+
+    fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError> {
+        let plan = self.plan(&changes).map_err(store_error)?;
+        let changed = self.change(|draft, _, rng| {
+            plan.delete.iter().try_for_each(|id| draft.delete_item(id))?;
+            for (index, place) in &plan.put {
+                if let Some(record) = changes.put.get(*index) {
+                    store(draft, place.as_ref(), PASSKEY, record.encode().expose(), rng)?;
+                }
+            }
+            if let Some(state) = &changes.state {
+                store(draft, plan.state.as_ref(), AUTHENTICATOR_STATE, state.encoded().expose(), rng)?;
+            }
+            Ok(())
+        });
+        changed.map_err(store_error)
+    }
+}
+
+impl<S: VaultStorage, R: CryptoRng> StateStore for PasskeyStore<S, R> {
+    fn load_state(&self) -> Result<Option<StateRecord>, StoreError> {
+        let Some(id) = self.find_state().map_err(store_error)? else { return Ok(None) };
+        let item = self.get(&id).map_err(store_error)?;
+        if item.item_type == AUTHENTICATOR_STATE {
+            Ok(Some(StateRecord::new(item.plaintext)))
+        } else {
+            Err(StoreError::Tampered)
+        }
+    }
+}
+
+/// What the authenticator is told.
+fn store_error(error: VaultError) -> StoreError {
+    match error {
+        VaultError::Storage(StorageError::Conflict) | VaultError::StaleWrite => StoreError::Conflict,
+        VaultError::Storage(StorageError::Full) | VaultError::TooLarge => StoreError::Full,
+        VaultError::Tampered(_) | VaultError::Malformed(_) | VaultError::NotFound => StoreError::Tampered,
+        _ => StoreError::Unavailable,
+    }
+}

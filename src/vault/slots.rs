@@ -1,0 +1,321 @@
+//! Changes of slots and of the vault root key (vault-format.md, "Operations").
+
+use alloc::{boxed::Box, vec::Vec};
+
+use rand_core::CryptoRng;
+
+use super::{
+    code::RecoveryCode,
+    draft::{Draft, DraftItem},
+    envelope::transport_bits,
+    error::VaultError,
+    ids::SlotId,
+    item::{Sealed, UnwrappedItem},
+    keys::RootKey,
+    manifest::MAX_SLOTS,
+    private::SlotPrivate,
+    slot::{EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Suite, Unlock},
+    slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret, sak_aad},
+    storage::ItemSource,
+    suite::{public_key, require_suite},
+    tags::Terms,
+    vault::State,
+};
+use crate::{
+    secret::Secret,
+    webauthn::{CredentialId, RpId, UvPrfOutput},
+};
+
+/// Policy key 1 where no policy says otherwise.
+const DEFAULT_MOST_PASSKEYS: usize = 5;
+
+/// A passkey that is to open a vault.
+pub struct PasskeyEnrolment<'a> {
+    /// Its relying party.
+    pub rp_id: &'a RpId,
+    /// Its identifier.
+    pub credential_id: &'a CredentialId,
+    /// The salt that both assertions were evaluated on ([`prf_input`](super::prf_input)): random in modes 1 and 2, and
+    /// in mode 2 the one that the vault has already, if it has one.
+    pub salt: PrfSaltMode,
+    /// Its transports, by their WebAuthn names.
+    pub transports: &'a [&'a str],
+    /// What the owner is to know about the slot.
+    pub private: SlotPrivate,
+}
+
+impl Draft<'_> {
+    /// Enrols a passkey. `first` and `second` are the PRF outputs of two separate assertions: where they differ, nothing
+    /// is enrolled, since the passkey would not open the vault again.
+    ///
+    /// Draws slot_id (16), kdf_salt (32), slot_sk (32), SAK (32), a nonce (12); so do the other enrolments.
+    ///
+    /// Errors: [`VaultError::UnstablePrf`], [`VaultError::AlreadyEnrolled`], [`VaultError::PolicyViolation`],
+    /// [`VaultError::InvalidInput`], [`VaultError::Unchecked`], [`VaultError::TooLarge`]. Whether the passkey lives in
+    /// this very vault is for the caller to see who knows the items (`PasskeyStore` does).
+    pub fn enrol_passkey(
+        &mut self,
+        enrolment: PasskeyEnrolment<'_>,
+        first: &UvPrfOutput,
+        second: &UvPrfOutput,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<SlotId, VaultError> {
+        let PasskeyEnrolment { rp_id, credential_id, salt, transports, private } = enrolment;
+        self.check_passkey(rp_id, credential_id, &salt)?;
+        let unlock = Unlock::Passkey(PasskeyUnlock {
+            rp_id: rp_id.as_str().into(),
+            credential_id: credential_id.as_bytes().to_vec(),
+            salt,
+            pin: None,
+        });
+        let (secret, again) = (SlotSecret::Passkey(first), SlotSecret::Passkey(second));
+        let slot_id = self.enrol(unlock, private, &secret, Some(&again), rng)?;
+        if let Some(slot) = self.drafted_slot(&slot_id) {
+            slot.transports = transport_bits(transports);
+        }
+        Ok(slot_id)
+    }
+
+    /// Enrols a recovery code. Draws as [`Draft::enrol_passkey`].
+    pub fn enrol_recovery_code(
+        &mut self,
+        code: &RecoveryCode,
+        private: SlotPrivate,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<SlotId, VaultError> {
+        self.enrol(Unlock::RecoveryCode, private, &SlotSecret::Code(code), None, rng)
+    }
+
+    /// Enrols a device by 32 random bytes in its key store. Draws as [`Draft::enrol_passkey`].
+    pub fn enrol_device(
+        &mut self,
+        secret: &Secret<32>,
+        private: SlotPrivate,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<SlotId, VaultError> {
+        self.enrol(Unlock::Device, private, &SlotSecret::Device(secret), None, rng)
+    }
+
+    fn check_passkey(
+        &self,
+        rp_id: &RpId,
+        credential_id: &CredentialId,
+        salt: &PrfSaltMode,
+    ) -> Result<(), VaultError> {
+        let mut characters = rp_id.as_str().bytes();
+        if !characters.all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()) {
+            return Err(VaultError::InvalidInput("an RP ID is ASCII in lower case"));
+        }
+        if self.manifest.has_passkey(rp_id.as_str(), credential_id.as_bytes()) {
+            return Err(VaultError::AlreadyEnrolled);
+        }
+        let salt_fits = match salt {
+            PrfSaltMode::PerSlot(salt) => *salt != [0; 32] && self.manifest.vault_salt() != Some(*salt),
+            PrfSaltMode::PerVault(salt) => {
+                *salt != [0; 32] && self.manifest.vault_salt().is_none_or(|present| present == *salt)
+            }
+            PrfSaltMode::Static => true,
+        };
+        if !salt_fits {
+            return Err(VaultError::InvalidInput("PRF salt"));
+        }
+        let policy = self.manifest.policy.as_ref();
+        let most = policy.and_then(|policy| policy.most_passkeys).map_or(DEFAULT_MOST_PASSKEYS, usize::from);
+        let enrolled = self.manifest.enabled().filter(|slot| slot.unlock.kind() == SlotKind::Passkey).count();
+        if enrolled >= most { Err(VaultError::PolicyViolation("too many passkeys")) } else { Ok(()) }
+    }
+
+    fn enrol(
+        &mut self,
+        unlock: Unlock,
+        private: SlotPrivate,
+        secret: &SlotSecret<'_>,
+        again: Option<&SlotSecret<'_>>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<SlotId, VaultError> {
+        self.require_checked()?;
+        if self.manifest.slots.len() >= MAX_SLOTS {
+            return Err(VaultError::TooLarge);
+        }
+        let slot_id = SlotId::make(rng);
+        let mut slot = EnabledSlot {
+            slot_id,
+            slot_gen: 1,
+            suite: Suite::X25519,
+            born: EnabledSlot::BORN_WITH_WRITE,
+            unlock,
+            kdf_salt: [0; 32],
+            k_com: [0; 32],
+            wrapped: Sealed::EMPTY,
+            slot_pk: Vec::new(),
+            seal: Seal { enc: Vec::new(), ciphertext: Vec::new() },
+            sak_wrap: Sealed::EMPTY,
+            private: Sealed::EMPTY,
+            transports: None,
+        };
+        let keys = self.key_slot(&mut slot, secret, rng)?;
+        if let Some(again) = again {
+            let input = SlotKeyInput::of(&self.manifest.vault_id, &slot);
+            if !input.derive(again, None)?.commits_to(&keys.commitment()) {
+                return Err(VaultError::UnstablePrf);
+            }
+        }
+        self.wrap_slot(&mut slot, &keys, rng)?;
+        let position = self.manifest.slots.partition_point(|other| other.slot_id() < slot_id);
+        self.manifest.slots.insert(position, Slot::Enabled(Box::new(slot)));
+        self.privates.insert(slot_id, private);
+        Ok(slot_id)
+    }
+
+    /// A new kdf_salt (drawn: 32) and the keys that the secret gives with it.
+    fn key_slot(
+        &self,
+        slot: &mut EnabledSlot,
+        secret: &SlotSecret<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<SlotKeys, VaultError> {
+        rng.fill_bytes(&mut slot.kdf_salt);
+        let keys = SlotKeyInput::of(&self.manifest.vault_id, slot).derive(secret, None)?;
+        slot.k_com = keys.commitment();
+        Ok(keys)
+    }
+
+    /// New keys of the slot's own (drawn: 32, 32), wrapped (drawn: 12), and noted for sealing.
+    fn wrap_slot(
+        &mut self,
+        slot: &mut EnabledSlot,
+        keys: &SlotKeys,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), VaultError> {
+        let own = SlotOwnKeys::make(rng);
+        slot.slot_pk = public_key(&own.slot_sk)?;
+        slot.wrapped = own.wrap(&self.manifest.vault_id, slot, keys, rng)?;
+        self.seals.insert(slot.slot_id, own.sak);
+        Ok(())
+    }
+
+    fn drafted_slot(&mut self, id: &SlotId) -> Option<&mut EnabledSlot> {
+        self.manifest.slots.iter_mut().find(|slot| slot.slot_id() == *id).and_then(|slot| match slot {
+            Slot::Enabled(slot) => Some(&mut **slot),
+            _ => None,
+        })
+    }
+
+    fn require_checked(&self) -> Result<(), VaultError> {
+        self.vault.map_or(Ok(()), |vault| vault.require_checked())
+    }
+
+    /// Replaces the private part of a slot.
+    pub fn set_slot_private(&mut self, id: &SlotId, private: SlotPrivate) -> Result<(), VaultError> {
+        self.manifest.slot(id).and_then(Slot::private).ok_or(VaultError::NotFound)?;
+        self.privates.insert(*id, private);
+        Ok(())
+    }
+
+    /// Gives the slot new keys under the same secret: what the holder of an older vault root key knows of it is worth
+    /// nothing in states sealed from now on. The PRF salt stays. Due after a rotation ([`Vault::refresh_due`]); may share
+    /// one write with it. Draws kdf_salt (32), slot_sk (32), SAK (32), a nonce (12).
+    ///
+    /// Errors: [`VaultError::NotFound`], [`VaultError::WrongSecret`].
+    ///
+    /// [`Vault::refresh_due`]: super::Vault::refresh_due
+    pub fn refresh(
+        &mut self,
+        id: &SlotId,
+        secret: &SlotSecret<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), VaultError> {
+        let mut slot = self.manifest.enabled_slot(id).cloned().ok_or(VaultError::NotFound)?;
+        require_suite(slot.suite)?;
+        let current = SlotKeyInput::of(&self.manifest.vault_id, &slot).derive(secret, None)?;
+        if !current.commits_to(&slot.k_com) {
+            return Err(VaultError::WrongSecret);
+        }
+        let private = self.load_private(id)?;
+        slot.born = EnabledSlot::BORN_WITH_WRITE;
+        slot.slot_gen = slot.slot_gen.checked_add(1).ok_or(VaultError::TooLarge)?;
+        let keys = self.key_slot(&mut slot, secret, rng)?;
+        self.wrap_slot(&mut slot, &keys, rng)?;
+        self.privates.insert(*id, private);
+        if let Some(place) = self.drafted_slot(id) {
+            *place = slot;
+        }
+        Ok(())
+    }
+
+    /// The private part as this draft has it.
+    fn load_private(&mut self, id: &SlotId) -> Result<SlotPrivate, VaultError> {
+        if let Some(private) = self.privates.remove(id) {
+            return Ok(private);
+        }
+        self.base().and_then(|base| base.private(id).transpose()).unwrap_or(Err(VaultError::NotFound))
+    }
+
+    /// Gives the vault a new root key, with no authenticator at hand: seals it to every enabled slot, encrypts every
+    /// private part anew and wraps every content key anew; contents stay as they are. Draws the root key (32).
+    ///
+    /// The state must have been checked against memory ([`VaultError::Unchecked`]). [`VaultError::Unsupported`]: a slot
+    /// is of a suite that this build cannot seal to. [`VaultError::Tampered`]: an item is missing or altered.
+    pub fn rotate(&mut self, items: &dyn ItemSource, rng: &mut dyn CryptoRng) -> Result<(), VaultError> {
+        self.require_checked()?;
+        let base = self.base().filter(|_| !self.rotated);
+        let base = base.ok_or(VaultError::InvalidInput("this key is new already"))?;
+        for slot in self.manifest.enabled() {
+            require_suite(slot.suite)?;
+        }
+        self.root = RootKey::make(self.manifest.vault_id, rng);
+        self.rotated = true;
+        self.take_up_slots(base)?;
+        self.take_up_items(base, items)
+    }
+
+    /// The SAKs and private parts that this draft does not have already, by the old key.
+    fn take_up_slots(&mut self, base: &State) -> Result<(), VaultError> {
+        for slot in &base.manifest.slots {
+            let slot_id = slot.slot_id();
+            if let (Some(slot), false) = (slot.enabled(), self.seals.contains_key(&slot_id)) {
+                self.seals.insert(slot_id, base.unwrap_sak(slot)?);
+            }
+            if let (false, Some(private)) = (self.privates.contains_key(&slot_id), base.private(&slot_id)?) {
+                self.privates.insert(slot_id, private);
+            }
+        }
+        Ok(())
+    }
+
+    /// The items that this draft neither changes nor deletes, by the old key.
+    fn take_up_items(&mut self, base: &State, source: &dyn ItemSource) -> Result<(), VaultError> {
+        for row in base.rows.rows() {
+            let id = row.item_id;
+            if self.deleted.contains(&id) || self.items.contains_key(&id) {
+                continue;
+            }
+            let bytes = source.item(&id)?.ok_or(VaultError::Tampered("item missing"))?;
+            let stored = base.checked_item(&id, &bytes)?;
+            let content_key = stored.content_key(&base.root, base.manifest.key_gen)?;
+            let terms = Terms::of(
+                stored.item_type,
+                stored.plaintext(&base.manifest.vault_id, &content_key)?.expose(),
+            );
+            let item = UnwrappedItem {
+                item_id: id,
+                version: stored.version,
+                item_type: stored.item_type,
+                content_key,
+                body: stored.body,
+            };
+            self.items.insert(id, DraftItem { item, terms });
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// A slot's SAK, as the vault keeps it for rotations.
+    fn unwrap_sak(&self, slot: &EnabledSlot) -> Result<Secret<32>, VaultError> {
+        let key = self.root.sak_wrap(&slot.slot_id, slot.slot_gen);
+        let aad = sak_aad(&self.manifest.vault_id, slot, self.manifest.key_gen);
+        let sak = slot.sak_wrap.open(&key, &aad, "wrapped SAK")?;
+        Secret::from_slice(sak.expose()).ok_or(VaultError::Tampered("wrapped SAK"))
+    }
+}

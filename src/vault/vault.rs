@@ -1,0 +1,254 @@
+//! An open vault.
+
+use alloc::vec::Vec;
+
+use super::{
+    draft::{Draft, Prepared},
+    envelope::{Envelope, SlotView},
+    error::VaultError,
+    ids::{ItemId, SlotId, VaultId},
+    item::{Row, StoredItem},
+    keys::RootKey,
+    manifest::{Manifest, Policy},
+    memory::{Freshness, RollbackStore, Seen},
+    private::{PrivatePlace, SlotPrivate},
+    storage::{Base, Tag},
+    tags,
+    trie::Trie,
+};
+use crate::{
+    crypto::sha256,
+    secret::{Secret, SecretBytes},
+};
+
+/// One authenticated state of a vault, with its key.
+pub(super) struct State {
+    pub(super) root: RootKey,
+    pub(super) manifest: Manifest,
+    pub(super) hash: [u8; 32],
+    pub(super) rows: Trie,
+}
+
+impl State {
+    /// Step 3 of opening, from vrk_commit on: each failure is tampering.
+    pub(super) fn authenticate(root: RootKey, envelope: &Envelope) -> Result<Self, VaultError> {
+        let manifest = &envelope.manifest;
+        let ensure = |holds: bool, what| if holds { Ok(()) } else { Err(VaultError::Tampered(what)) };
+        ensure(root.commitment(manifest.key_gen).ct_eq(&manifest.vrk_commit), "vault key commitment")?;
+        ensure(root.verify_manifest(&envelope.manifest_bytes, &envelope.mac), "manifest")?;
+        let rows = Trie::from_rows(envelope.rows());
+        ensure(rows.root_hash() == manifest.item_root, "items")?;
+        let own_link = manifest.lineage.last().map(|link| link.public_key);
+        ensure(own_link == Some(root.lineage_public()?), "lineage")?;
+        Ok(Self { root, manifest: manifest.clone(), hash: sha256(&envelope.manifest_bytes), rows })
+    }
+
+    pub(super) fn seen(&self) -> Result<Seen, VaultError> {
+        let link = self.manifest.lineage.last().ok_or(VaultError::Malformed("lineage"))?;
+        Ok(Seen {
+            epoch: self.manifest.epoch,
+            hash: self.hash,
+            key_gen: self.manifest.key_gen,
+            lineage_key: link.public_key,
+            floor: self.manifest.floor,
+        })
+    }
+
+    pub(super) fn base(&self) -> Base {
+        Base { epoch: self.manifest.epoch, hash: self.hash }
+    }
+
+    /// The stored item, if its bytes are those that the index names.
+    pub(super) fn checked_item(&self, id: &ItemId, bytes: &[u8]) -> Result<StoredItem, VaultError> {
+        let row = self.rows.get(id).ok_or(VaultError::NotFound)?;
+        if sha256(bytes) != row.hash {
+            return Err(VaultError::Tampered("item"));
+        }
+        let item = StoredItem::decode(bytes)?;
+        if item.row(bytes) == *row { Ok(item) } else { Err(VaultError::Tampered("item")) }
+    }
+
+    pub(super) fn private(&self, id: &SlotId) -> Result<Option<SlotPrivate>, VaultError> {
+        let slot = self.manifest.slot(id).ok_or(VaultError::NotFound)?;
+        let place =
+            PrivatePlace { vault_id: &self.manifest.vault_id, slot_id: id, key_gen: self.manifest.key_gen };
+        slot.private().map(|sealed| SlotPrivate::open(sealed, &self.root.meta(), &place)).transpose()
+    }
+}
+
+/// An item, decrypted.
+pub struct OpenItem {
+    /// Its type: [`item_type`](super::item_type), or the host's.
+    pub item_type: u64,
+    /// Its version.
+    pub version: u64,
+    /// Its contents.
+    pub plaintext: SecretBytes,
+}
+
+/// An open vault: one authenticated state and the key to it. Its secrets are wiped when it is dropped.
+///
+/// It changes by [`Vault::draft`], which yields a [`Prepared`] write; once the storage has confirmed that,
+/// [`Vault::written`] takes it over. A write that fails leaves the vault as it was.
+pub struct Vault {
+    state: State,
+    freshness: Freshness,
+    accepted: bool,
+    opened_by: Option<SlotId>,
+}
+
+impl Vault {
+    pub(super) fn new(state: State, freshness: Freshness, opened_by: Option<SlotId>) -> Self {
+        Self { state, freshness, accepted: false, opened_by }
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Its identifier.
+    pub fn vault_id(&self) -> VaultId {
+        self.state.manifest.vault_id
+    }
+
+    /// The number of its state.
+    pub fn epoch(&self) -> u64 {
+        self.state.manifest.epoch
+    }
+
+    /// The number of its vault root key.
+    pub fn key_gen(&self) -> u64 {
+        self.state.manifest.key_gen
+    }
+
+    /// When it was last written, as the writer said (Unix seconds); a hint.
+    pub fn time(&self) -> u64 {
+        self.state.manifest.time
+    }
+
+    /// Its policy.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.state.manifest.policy.as_ref()
+    }
+
+    /// The state that the next write replaces.
+    pub fn base(&self) -> Base {
+        self.state.base()
+    }
+
+    /// The slot it was opened by; none where it was just created.
+    pub fn opened_by(&self) -> Option<SlotId> {
+        self.opened_by
+    }
+
+    /// How fresh the state was known to be when it was opened.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// The caller's explicit word that the state is to be trusted although memory could not vouch for it: enrolment and
+    /// rotation seal the vault key to whatever slots this state names.
+    pub fn accept_as_is(&mut self) {
+        self.accepted = true;
+    }
+
+    /// Whether enrolment and rotation may go on from here.
+    pub(super) fn require_checked(&self) -> Result<(), VaultError> {
+        if self.accepted || self.freshness == Freshness::Checked {
+            Ok(())
+        } else {
+            Err(VaultError::Unchecked)
+        }
+    }
+
+    /// Its slots.
+    pub fn slots(&self) -> impl Iterator<Item = SlotView<'_>> {
+        self.state.manifest.slots.iter().map(|slot| SlotView::new(&self.state.manifest.vault_id, slot))
+    }
+
+    /// The private part of a slot; none for a tombstone.
+    pub fn slot_private(&self, id: &SlotId) -> Result<Option<SlotPrivate>, VaultError> {
+        self.state.private(id)
+    }
+
+    /// The enabled slots whose keys are older than the last rotation: refresh each when it is next used.
+    pub fn refresh_due(&self) -> impl Iterator<Item = SlotId> {
+        let key_gen = self.key_gen();
+        self.state.manifest.enabled().filter(move |slot| slot.born < key_gen).map(|slot| slot.slot_id)
+    }
+
+    /// The salt that passkey slots of mode 2 share, if there is one yet.
+    pub fn vault_salt(&self) -> Option<[u8; 32]> {
+        self.state.manifest.vault_salt()
+    }
+
+    /// How many items it has.
+    pub fn item_count(&self) -> usize {
+        self.state.rows.len()
+    }
+
+    /// The rows of its items, ascending by item.
+    pub fn rows(&self) -> Vec<Row> {
+        self.state.rows.rows()
+    }
+
+    /// The row of an item.
+    pub fn row(&self, id: &ItemId) -> Option<Row> {
+        self.state.rows.get(id).copied()
+    }
+
+    /// Decrypts an item. [`VaultError::NotFound`]: the index has no such item. [`VaultError::Tampered`]: the bytes are not
+    /// exactly those that the index names.
+    pub fn open_item(&self, id: &ItemId, bytes: &[u8]) -> Result<OpenItem, VaultError> {
+        let item = self.state.checked_item(id, bytes)?;
+        let content_key = item.content_key(&self.state.root, self.key_gen())?;
+        let plaintext = item.plaintext(&self.vault_id(), &content_key)?;
+        Ok(OpenItem { item_type: item.item_type, version: item.version, plaintext })
+    }
+
+    /// The key of the local index: derived by the label `index` and the empty context.
+    pub fn index_key(&self) -> Secret<32> {
+        self.state.root.index()
+    }
+
+    /// The tag of a look-up in the local index: HMAC-SHA256(index key, C\[kind, value]).
+    pub fn tag(&self, kind: &str, value: &[u8]) -> Tag {
+        tags::tag(&self.index_key(), kind, value)
+    }
+
+    /// The tag that says by which key the tags of an index were made.
+    pub fn index_id(&self) -> Tag {
+        tags::index_id(&self.index_key())
+    }
+
+    /// Starts a change.
+    pub fn draft(&self) -> Draft<'_> {
+        Draft::change(self)
+    }
+
+    /// Takes over a write that the storage has confirmed, and remembers it. [`VaultError::StaleWrite`]: it is not based
+    /// on this state. When only the memory fails ([`VaultError::Memory`]), the write has been taken over all the same.
+    pub fn written(
+        &mut self,
+        prepared: Prepared,
+        memory: Option<&mut dyn RollbackStore>,
+    ) -> Result<(), VaultError> {
+        if prepared.write().vault_id != self.vault_id() || prepared.write().base != Some(self.base()) {
+            return Err(VaultError::StaleWrite);
+        }
+        self.state = prepared.into_state();
+        self.remember(memory)
+    }
+
+    pub(super) fn remember(&self, memory: Option<&mut dyn RollbackStore>) -> Result<(), VaultError> {
+        match memory {
+            Some(memory) => memory.put(&self.vault_id(), &self.state.seen()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes the vault: wipes the vault root key, from which everything else is derived when it is needed.
+    pub fn lock(self) {
+        drop(self);
+    }
+}
