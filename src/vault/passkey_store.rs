@@ -59,8 +59,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         rng: R,
     ) -> Result<Self, VaultError> {
         storage.write(prepared.write())?;
-        let vault =
-            prepared.into_vault(memory.as_deref_mut().map(|memory| memory as &mut dyn RollbackStore))?;
+        let vault = prepared.into_vault(lend(&mut memory))?;
         Self::new(vault, storage, memory, rng)
     }
 
@@ -100,8 +99,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         let outcome = edit(&mut draft, &self.storage, &mut self.rng)?;
         let prepared = draft.finish(self.time, &mut self.rng)?;
         self.storage.write(prepared.write())?;
-        let memory = self.memory.as_deref_mut().map(|memory| memory as &mut dyn RollbackStore);
-        self.vault.written(prepared, memory)?;
+        self.vault.written(prepared, lend(&mut self.memory))?;
         Ok(outcome)
     }
 
@@ -242,6 +240,13 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         }
         let state = keep(self.find_state()?);
         Ok(Plan { put: put.into_values().collect(), state, delete })
+    }
+}
+
+fn lend(memory: &mut Option<Box<dyn RollbackStore + Send>>) -> Option<&mut dyn RollbackStore> {
+    match memory {
+        Some(memory) => Some(&mut **memory),
+        None => None,
     }
 }
 

@@ -1,0 +1,215 @@
+//! What the vault tests share: vectors, a scripted and a counting source of randomness, proofs of user verification.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    convert::Infallible,
+    fs,
+};
+
+use countersign::{
+    crypto::hmac_sha256,
+    rand_core::{TryCryptoRng, TryRng},
+    secret::Secret,
+    vault::{
+        CodeError, Envelope, Freshness, Opening, RecoveryCode, RollbackStore, Seen, SlotId, SlotSecret,
+        SlotView, Vault, VaultError, VaultId,
+    },
+    webauthn::{PrfRefused, PrfSalt, UvPrfOutput},
+};
+use serde_json::Value;
+
+pub fn load(name: &str) -> Value {
+    let path = format!("{}/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+pub fn hex(value: &Value) -> Vec<u8> {
+    hex::decode(value.as_str().unwrap()).unwrap()
+}
+
+pub fn array<const N: usize>(value: &Value) -> [u8; N] {
+    hex(value).try_into().unwrap()
+}
+
+pub fn list(value: &Value) -> &Vec<Value> {
+    value.as_array().unwrap()
+}
+
+/// Hands out what was scripted, and fails the test when another length is asked for or too much.
+#[derive(Default)]
+pub struct ScriptedRng(VecDeque<Vec<u8>>);
+
+impl ScriptedRng {
+    pub fn new(draws: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        Self(draws.into_iter().collect())
+    }
+
+    /// The named values of a vault's `randomness`, in the order in which they are drawn here.
+    pub fn named(vault: &Value, names: &[&str]) -> Self {
+        Self::new(names.iter().map(|name| hex(&vault["randomness"][name])))
+    }
+
+    pub fn finish(self) {
+        assert!(self.0.is_empty(), "{} scripted draws were not used", self.0.len());
+    }
+}
+
+impl TryRng for ScriptedRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        panic!("only bytes are drawn")
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        panic!("only bytes are drawn")
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
+        let next = self.0.pop_front().expect("more draws than scripted");
+        assert_eq!(next.len(), target.len(), "another length than scripted");
+        target.copy_from_slice(&next);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for ScriptedRng {}
+
+/// Reproducible bytes that never repeat.
+pub struct CountingRng(pub u64);
+
+impl TryRng for CountingRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|word| word as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_be_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in target.chunks_mut(32) {
+            self.0 += 1;
+            let block = hmac_sha256(b"counting rng", &[&self.0.to_be_bytes()]);
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for CountingRng {}
+
+/// An output with the authenticator data of a user-verified assertion.
+pub fn uv_output(output: &[u8]) -> Result<UvPrfOutput, PrfRefused> {
+    let mut authenticator_data = vec![0; 37];
+    authenticator_data[32] = 0x05;
+    UvPrfOutput::from_assertion(&authenticator_data, output)
+}
+
+/// What an authenticator with this CredRandom answers to a PRF input.
+pub fn evaluate(cred_random: &[u8], input: &[u8]) -> UvPrfOutput {
+    let salt = PrfSalt::from_input(input);
+    uv_output(&hmac_sha256(cred_random, &[salt.as_bytes()])).unwrap()
+}
+
+/// A secret of the vectors (`given` or an entry of `unlock_with`), held while it is lent to the vault.
+pub enum Given {
+    Prf(UvPrfOutput),
+    PrfAndPin(UvPrfOutput, String),
+    Code(RecoveryCode),
+    Passphrase(String),
+    Device(Secret<32>),
+    Shares,
+}
+
+impl Given {
+    /// What a client would do with the secret: evaluate the PRF on the slot's input, read the code as a person typed it.
+    pub fn of(value: &Value, vault_id: &VaultId, slot: Option<SlotView<'_>>) -> Result<Self, VaultError> {
+        if let Some(cred_random) = value.get("cred_random_with_uv") {
+            let input = slot.and_then(|slot| slot.prf_input()).unwrap_or_default();
+            let output = evaluate(&hex(cred_random), &input);
+            return Ok(match value.get("pin") {
+                Some(pin) => Self::PrfAndPin(output, pin.as_str().unwrap().into()),
+                None => Self::Prf(output),
+            });
+        }
+        if let Some(prf) = value.get("prf") {
+            return Ok(Self::Prf(uv_output(&hex(prf))?));
+        }
+        if let Some(code) = value.get("code") {
+            return Ok(Self::Code(parse_code(code.as_str().unwrap(), vault_id).unwrap()));
+        }
+        if let Some(passphrase) = value.get("passphrase") {
+            return Ok(Self::Passphrase(passphrase.as_str().unwrap().into()));
+        }
+        if let Some(secret) = value.get("device_secret") {
+            return Ok(Self::Device(Secret::from_slice(&hex(secret)).unwrap()));
+        }
+        assert!(value.get("shares").is_some(), "unknown secret {value}");
+        Ok(Self::Shares)
+    }
+
+    pub fn secret(&self) -> SlotSecret<'_> {
+        const NO_SECRET: &str = "";
+        match self {
+            Self::Prf(output) => SlotSecret::Passkey(output),
+            Self::PrfAndPin(output, pin) => SlotSecret::PasskeyWithPin(output, pin),
+            Self::Code(code) => SlotSecret::Code(code),
+            Self::Passphrase(text) => SlotSecret::Passphrase(text),
+            Self::Device(secret) => SlotSecret::Device(secret),
+            Self::Shares => SlotSecret::Passphrase(NO_SECRET),
+        }
+    }
+}
+
+pub fn parse_code(text: &str, vault_id: &VaultId) -> Result<RecoveryCode, CodeError> {
+    RecoveryCode::parse(text, vault_id)
+}
+
+/// A memory that stays where it is.
+#[derive(Default, Clone)]
+pub struct TestMemory {
+    pub seen: BTreeMap<VaultId, Seen>,
+    pub puts: usize,
+}
+
+impl RollbackStore for TestMemory {
+    fn get(&self, vault: &VaultId) -> Result<Option<Seen>, VaultError> {
+        Ok(self.seen.get(vault).copied())
+    }
+
+    fn put(&mut self, vault: &VaultId, seen: &Seen) -> Result<(), VaultError> {
+        self.seen.insert(*vault, *seen);
+        self.puts += 1;
+        Ok(())
+    }
+}
+
+pub fn seen(value: &Value) -> Seen {
+    Seen {
+        epoch: value["epoch"].as_u64().unwrap(),
+        hash: array(&value["hash"]),
+        key_gen: value["key_gen"].as_u64().unwrap(),
+        lineage_key: array(&value["lineage_pk"]),
+        floor: value["floor"].as_u64().unwrap(),
+    }
+}
+
+/// Decodes, evaluates and opens as a client of the vectors does.
+pub fn open(
+    envelope: &[u8],
+    slot_id: &SlotId,
+    given: &Value,
+    opening: Opening<'_>,
+) -> Result<(Envelope, Vault, Freshness), VaultError> {
+    let envelope = Envelope::decode(envelope)?;
+    let slot = envelope.slots().find(|slot| slot.slot_id() == *slot_id);
+    let given = Given::of(given, &envelope.vault_id(), slot)?;
+    let (vault, freshness) = envelope.open(slot_id, &given.secret(), opening)?;
+    Ok((envelope, vault, freshness))
+}
