@@ -2,7 +2,7 @@
 //! WebAuthn Level 3) whose `hmac-secret`/PRF output unlocks an encrypted vault.
 #![no_std]
 #![forbid(unsafe_code)]
-#![deny(missing_docs)]
+#![deny(missing_docs, unreachable_pub)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,

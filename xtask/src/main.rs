@@ -1,2 +1,63 @@
-//! Developer commands: `cargo xtask ...`.
-fn main() {}
+//! Developer commands: `cargo xtask COMMAND`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+
+mod arrows;
+mod fuzz;
+mod interop;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+const HELP: &str = "\
+Developer commands of countersign.
+
+Usage: cargo xtask COMMAND
+
+Commands:
+  arrows               Check that imports in src/ point down, and never through the crate root
+  fuzz [--seconds N]   Run every fuzz target for N seconds (10 by default); needs nightly and cargo-fuzz
+  interop              Have PyPI `fido2`, `webauthn` and the Python reference reader check what the CLI makes
+  help                 Print this
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["arrows"] => arrows::check(&root()),
+        ["fuzz"] => fuzz::run(&root(), 10),
+        ["fuzz", "--seconds", seconds] => match seconds.parse() {
+            Ok(seconds) => fuzz::run(&root(), seconds),
+            Err(_) => Err(format!("--seconds takes a number, not {seconds:?}")),
+        },
+        ["interop"] => interop::run(&root()),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Runs a command to its end; anything but success is an error that names it.
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("{command:?} cannot be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
+}
