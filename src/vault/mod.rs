@@ -6,8 +6,8 @@
 //! one [`Write`], which the host stores as a whole or not at all. [`PasskeyStore`] does that over a [`VaultStorage`], and
 //! serves as the authenticator's own store.
 //!
-//! Slots of all kinds are read and kept, also through a rotation. Passkeys, recovery codes and devices can be enrolled;
-//! passphrases, contacts' codes and passkeys with an extra PIN can be opened only; shares not yet. Suite 2 (X-Wing) is
+//! Slots of all kinds are read and kept, also through a rotation. Passkeys, recovery codes, passphrases and devices can be
+//! enrolled; contacts' codes and passkeys with an extra PIN can be opened only; shares not yet. Suite 2 (X-Wing) is
 //! read and kept; opening by such a slot and rotating a vault that has one are [`VaultError::Unsupported`].
 
 mod argon;
@@ -25,6 +25,7 @@ mod memory_storage;
 mod open;
 mod passkey_store;
 mod private;
+mod rotate;
 mod slot;
 mod slot_key;
 mod slots;
@@ -49,6 +50,6 @@ pub use passkey_store::PasskeyStore;
 pub use private::SlotPrivate;
 pub use slot::{PrfSaltMode, SlotKind, SlotStatus};
 pub use slot_key::{SlotSecret, prf_input};
-pub use slots::PasskeyEnrolment;
+pub use slots::{PasskeyEnrolment, PassphraseCost};
 pub use storage::{Base, ItemPut, ItemSource, StorageError, StoredVault, Tag, VaultStorage, Write};
 pub use vault::{OpenItem, Vault};

@@ -1,4 +1,4 @@
-//! Changes of slots and of the vault root key (vault-format.md, "Operations").
+//! Enrolment and refresh of slots (vault-format.md, "Operations").
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -6,20 +6,16 @@ use rand_core::CryptoRng;
 
 use super::{
     code::RecoveryCode,
-    draft::{Draft, DraftItem},
+    draft::Draft,
     envelope::transport_bits,
     error::VaultError,
     ids::SlotId,
-    item::{Sealed, UnwrappedItem},
-    keys::RootKey,
+    item::Sealed,
     manifest::MAX_SLOTS,
     private::SlotPrivate,
-    slot::{EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Suite, Unlock},
-    slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret, sak_aad},
-    storage::ItemSource,
+    slot::{Argon, EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Suite, Unlock},
+    slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret},
     suite::{public_key, require_suite},
-    tags::Terms,
-    vault::State,
 };
 use crate::{
     secret::Secret,
@@ -42,6 +38,24 @@ pub struct PasskeyEnrolment<'a> {
     pub transports: &'a [&'a str],
     /// What the owner is to know about the slot.
     pub private: SlotPrivate,
+}
+
+/// What trying one passphrase costs (Argon2id).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassphraseCost {
+    /// Memory in KiB, 19456 to 1048576.
+    pub memory_kib: u64,
+    /// Passes, 2 to 16; memory times passes is at most 4194304.
+    pub passes: u64,
+    /// Lanes, 1 to 16.
+    pub lanes: u64,
+}
+
+impl Default for PassphraseCost {
+    /// 64 MiB, 3 passes, 4 lanes (RFC 9106 section 4, second recommended option).
+    fn default() -> Self {
+        Self { memory_kib: 65_536, passes: 3, lanes: 4 }
+    }
 }
 
 impl Draft<'_> {
@@ -94,6 +108,22 @@ impl Draft<'_> {
         rng: &mut dyn CryptoRng,
     ) -> Result<SlotId, VaultError> {
         self.enrol(Unlock::Device, private, &SlotSecret::Device(secret), None, rng)
+    }
+
+    /// Enrols a passphrase at a cost within the format's bounds ([`VaultError::PolicyViolation`]). Draws the salt of
+    /// Argon2id (16), then as [`Draft::enrol_passkey`].
+    pub fn enrol_passphrase(
+        &mut self,
+        passphrase: &str,
+        cost: PassphraseCost,
+        private: SlotPrivate,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<SlotId, VaultError> {
+        let PassphraseCost { memory_kib, passes, lanes } = cost;
+        let mut salt = [0; 16];
+        rng.fill_bytes(&mut salt);
+        let unlock = Unlock::Passphrase(Argon { memory_kib, passes, lanes, salt });
+        self.enrol(unlock, private, &SlotSecret::Passphrase(passphrase), None, rng)
     }
 
     fn check_passkey(
@@ -201,7 +231,7 @@ impl Draft<'_> {
         })
     }
 
-    fn require_checked(&self) -> Result<(), VaultError> {
+    pub(super) fn require_checked(&self) -> Result<(), VaultError> {
         self.vault.map_or(Ok(()), |vault| vault.require_checked())
     }
 
@@ -249,73 +279,5 @@ impl Draft<'_> {
             return Ok(private);
         }
         self.base().and_then(|base| base.private(id).transpose()).unwrap_or(Err(VaultError::NotFound))
-    }
-
-    /// Gives the vault a new root key, with no authenticator at hand: seals it to every enabled slot, encrypts every
-    /// private part anew and wraps every content key anew; contents stay as they are. Draws the root key (32).
-    ///
-    /// The state must have been checked against memory ([`VaultError::Unchecked`]). [`VaultError::Unsupported`]: a slot
-    /// is of a suite that this build cannot seal to. [`VaultError::Tampered`]: an item is missing or altered.
-    pub fn rotate(&mut self, items: &dyn ItemSource, rng: &mut dyn CryptoRng) -> Result<(), VaultError> {
-        self.require_checked()?;
-        let base = self.base().filter(|_| !self.rotated);
-        let base = base.ok_or(VaultError::InvalidInput("this key is new already"))?;
-        for slot in self.manifest.enabled() {
-            require_suite(slot.suite)?;
-        }
-        self.root = RootKey::make(self.manifest.vault_id, rng);
-        self.rotated = true;
-        self.take_up_slots(base)?;
-        self.take_up_items(base, items)
-    }
-
-    /// The SAKs and private parts that this draft does not have already, by the old key.
-    fn take_up_slots(&mut self, base: &State) -> Result<(), VaultError> {
-        for slot in &base.manifest.slots {
-            let slot_id = slot.slot_id();
-            if let (Some(slot), false) = (slot.enabled(), self.seals.contains_key(&slot_id)) {
-                self.seals.insert(slot_id, base.unwrap_sak(slot)?);
-            }
-            if let (false, Some(private)) = (self.privates.contains_key(&slot_id), base.private(&slot_id)?) {
-                self.privates.insert(slot_id, private);
-            }
-        }
-        Ok(())
-    }
-
-    /// The items that this draft neither changes nor deletes, by the old key.
-    fn take_up_items(&mut self, base: &State, source: &dyn ItemSource) -> Result<(), VaultError> {
-        for row in base.rows.rows() {
-            let id = row.item_id;
-            if self.deleted.contains(&id) || self.items.contains_key(&id) {
-                continue;
-            }
-            let bytes = source.item(&id)?.ok_or(VaultError::Tampered("item missing"))?;
-            let stored = base.checked_item(&id, &bytes)?;
-            let content_key = stored.content_key(&base.root, base.manifest.key_gen)?;
-            let terms = Terms::of(
-                stored.item_type,
-                stored.plaintext(&base.manifest.vault_id, &content_key)?.expose(),
-            );
-            let item = UnwrappedItem {
-                item_id: id,
-                version: stored.version,
-                item_type: stored.item_type,
-                content_key,
-                body: stored.body,
-            };
-            self.items.insert(id, DraftItem { item, terms });
-        }
-        Ok(())
-    }
-}
-
-impl State {
-    /// A slot's SAK, as the vault keeps it for rotations.
-    fn unwrap_sak(&self, slot: &EnabledSlot) -> Result<Secret<32>, VaultError> {
-        let key = self.root.sak_wrap(&slot.slot_id, slot.slot_gen);
-        let aad = sak_aad(&self.manifest.vault_id, slot, self.manifest.key_gen);
-        let sak = slot.sak_wrap.open(&key, &aad, "wrapped SAK")?;
-        Secret::from_slice(sak.expose()).ok_or(VaultError::Tampered("wrapped SAK"))
     }
 }

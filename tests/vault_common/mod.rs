@@ -19,38 +19,38 @@ use countersign::{
 };
 use serde_json::Value;
 
-pub fn load(name: &str) -> Value {
+pub(crate) fn load(name: &str) -> Value {
     let path = format!("{}/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-pub fn hex(value: &Value) -> Vec<u8> {
+pub(crate) fn hex(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().unwrap()).unwrap()
 }
 
-pub fn array<const N: usize>(value: &Value) -> [u8; N] {
+pub(crate) fn array<const N: usize>(value: &Value) -> [u8; N] {
     hex(value).try_into().unwrap()
 }
 
-pub fn list(value: &Value) -> &Vec<Value> {
+pub(crate) fn list(value: &Value) -> &Vec<Value> {
     value.as_array().unwrap()
 }
 
 /// Hands out what was scripted, and fails the test when another length is asked for or too much.
 #[derive(Default)]
-pub struct ScriptedRng(VecDeque<Vec<u8>>);
+pub(crate) struct ScriptedRng(VecDeque<Vec<u8>>);
 
 impl ScriptedRng {
-    pub fn new(draws: impl IntoIterator<Item = Vec<u8>>) -> Self {
+    pub(crate) fn new(draws: impl IntoIterator<Item = Vec<u8>>) -> Self {
         Self(draws.into_iter().collect())
     }
 
     /// The named values of a vault's `randomness`, in the order in which they are drawn here.
-    pub fn named(vault: &Value, names: &[&str]) -> Self {
+    pub(crate) fn named(vault: &Value, names: &[&str]) -> Self {
         Self::new(names.iter().map(|name| hex(&vault["randomness"][name])))
     }
 
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         assert!(self.0.is_empty(), "{} scripted draws were not used", self.0.len());
     }
 }
@@ -77,7 +77,7 @@ impl TryRng for ScriptedRng {
 impl TryCryptoRng for ScriptedRng {}
 
 /// Reproducible bytes that never repeat.
-pub struct CountingRng(pub u64);
+pub(crate) struct CountingRng(pub(crate) u64);
 
 impl TryRng for CountingRng {
     type Error = Infallible;
@@ -105,20 +105,20 @@ impl TryRng for CountingRng {
 impl TryCryptoRng for CountingRng {}
 
 /// An output with the authenticator data of a user-verified assertion.
-pub fn uv_output(output: &[u8]) -> Result<UvPrfOutput, PrfRefused> {
+pub(crate) fn uv_output(output: &[u8]) -> Result<UvPrfOutput, PrfRefused> {
     let mut authenticator_data = vec![0; 37];
     authenticator_data[32] = 0x05;
     UvPrfOutput::from_assertion(&authenticator_data, output)
 }
 
 /// What an authenticator with this CredRandom answers to a PRF input.
-pub fn evaluate(cred_random: &[u8], input: &[u8]) -> UvPrfOutput {
+pub(crate) fn evaluate(cred_random: &[u8], input: &[u8]) -> UvPrfOutput {
     let salt = PrfSalt::from_input(input);
     uv_output(&hmac_sha256(cred_random, &[salt.as_bytes()])).unwrap()
 }
 
 /// A secret of the vectors (`given` or an entry of `unlock_with`), held while it is lent to the vault.
-pub enum Given {
+pub(crate) enum Given {
     Prf(UvPrfOutput),
     PrfAndPin(UvPrfOutput, String),
     Code(RecoveryCode),
@@ -129,7 +129,11 @@ pub enum Given {
 
 impl Given {
     /// What a client would do with the secret: evaluate the PRF on the slot's input, read the code as a person typed it.
-    pub fn of(value: &Value, vault_id: &VaultId, slot: Option<SlotView<'_>>) -> Result<Self, VaultError> {
+    pub(crate) fn of(
+        value: &Value,
+        vault_id: &VaultId,
+        slot: Option<SlotView<'_>>,
+    ) -> Result<Self, VaultError> {
         if let Some(cred_random) = value.get("cred_random_with_uv") {
             let input = slot.and_then(|slot| slot.prf_input()).unwrap_or_default();
             let output = evaluate(&hex(cred_random), &input);
@@ -154,7 +158,7 @@ impl Given {
         Ok(Self::Shares)
     }
 
-    pub fn secret(&self) -> SlotSecret<'_> {
+    pub(crate) fn secret(&self) -> SlotSecret<'_> {
         const NO_SECRET: &str = "";
         match self {
             Self::Prf(output) => SlotSecret::Passkey(output),
@@ -167,15 +171,15 @@ impl Given {
     }
 }
 
-pub fn parse_code(text: &str, vault_id: &VaultId) -> Result<RecoveryCode, CodeError> {
+pub(crate) fn parse_code(text: &str, vault_id: &VaultId) -> Result<RecoveryCode, CodeError> {
     RecoveryCode::parse(text, vault_id)
 }
 
 /// A memory that stays where it is.
 #[derive(Default, Clone)]
-pub struct TestMemory {
-    pub seen: BTreeMap<VaultId, Seen>,
-    pub puts: usize,
+pub(crate) struct TestMemory {
+    pub(crate) seen: BTreeMap<VaultId, Seen>,
+    pub(crate) puts: usize,
 }
 
 impl RollbackStore for TestMemory {
@@ -190,7 +194,7 @@ impl RollbackStore for TestMemory {
     }
 }
 
-pub fn seen(value: &Value) -> Seen {
+pub(crate) fn seen(value: &Value) -> Seen {
     Seen {
         epoch: value["epoch"].as_u64().unwrap(),
         hash: array(&value["hash"]),
@@ -201,7 +205,7 @@ pub fn seen(value: &Value) -> Seen {
 }
 
 /// Decodes, evaluates and opens as a client of the vectors does.
-pub fn open(
+pub(crate) fn open(
     envelope: &[u8],
     slot_id: &SlotId,
     given: &Value,

@@ -1,0 +1,295 @@
+//! Writing: the states of vault A, each made from the one before it with the randomness that the vectors name, in our
+//! documented order of draws, and compared byte for byte.
+
+mod vault_common;
+
+use countersign::{
+    rand_core::CryptoRng,
+    time::UnixTime,
+    vault::{
+        Draft, Envelope, ItemId, MemoryStorage, Opening, PasskeyEnrolment, PassphraseCost, Prepared,
+        PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, Vault, VaultError, VaultId, VaultStorage, prf_input,
+    },
+    webauthn::{CredentialId, RpId},
+};
+use serde_json::Value;
+use vault_common::{Given, ScriptedRng, TestMemory, array, evaluate, hex, list, load, open};
+
+fn vault_a(vectors: &Value) -> &Value {
+    &vectors["vaults"][0]
+}
+
+fn state<'a>(vault: &'a Value, index: usize) -> &'a Value {
+    &list(&vault["states"])[index]
+}
+
+/// The state opened by the first slot it lists, as seen before, and stored.
+fn open_state(state: &Value) -> (Vault, MemoryStorage) {
+    let unlock =
+        list(&state["unlock_with"]).iter().find(|unlock| unlock.get("passphrase").is_none()).unwrap();
+    let slot_id = SlotId(array(&unlock["slot_id"]));
+    let bytes = hex(&state["envelope"]);
+    let mut memory = TestMemory::default();
+    for _ in 0..2 {
+        let opening = Opening { memory: Some(&mut memory), ..Opening::default() };
+        open(&bytes, &slot_id, unlock, opening).unwrap();
+    }
+    let opening = Opening { memory: Some(&mut memory), ..Opening::default() };
+    let (envelope, vault, _) = open(&bytes, &slot_id, unlock, opening).unwrap();
+    (vault, MemoryStorage::import(&envelope).unwrap())
+}
+
+/// The time of a state, from its manifest's key 11.
+fn time_of(state: &Value) -> UnixTime {
+    let manifest = hex(&state["manifest"]);
+    let item = countersign::cbor::Item::parse(&manifest, countersign::cbor::Profile::VAULT).unwrap();
+    UnixTime(item.map().unwrap().at(11).unwrap().unsigned().unwrap())
+}
+
+fn stored(storage: &mut MemoryStorage, prepared: &Prepared) -> Vec<u8> {
+    storage.write(prepared.write()).unwrap();
+    Envelope::export(storage).unwrap().unwrap().encode()
+}
+
+fn assert_same(made: &[u8], expected: &Value) {
+    let expected = hex(&expected["envelope"]);
+    let expected = Envelope::decode(&expected).unwrap();
+    let made = Envelope::decode(made).unwrap();
+    assert_eq!(made.to_stored().rows, expected.to_stored().rows, "index");
+    assert_eq!(
+        hex::encode(made.to_stored().manifest),
+        hex::encode(expected.to_stored().manifest),
+        "manifest"
+    );
+    assert_eq!(made.to_stored().mac, expected.to_stored().mac, "mac");
+    if expected.items().next().is_some() {
+        assert_eq!(made.encode(), expected.encode());
+    }
+}
+
+fn private(label: &str, created: u64) -> SlotPrivate {
+    SlotPrivate { label: label.into(), created, ..SlotPrivate::default() }
+}
+
+fn enrol_passkey(
+    draft: &mut Draft<'_>,
+    vault: &Value,
+    (vault_id, number, transports): (VaultId, &str, &[&str]),
+    private: SlotPrivate,
+    rng: &mut dyn CryptoRng,
+) -> Result<SlotId, VaultError> {
+    let random = |name: &str| hex(&vault["randomness"][format!("{name}.{number}")]);
+    let salt = PrfSaltMode::PerSlot(random("prf_salt").try_into().unwrap());
+    let input = prf_input(&vault_id, &salt);
+    let output = || evaluate(&random("cred_random"), &input);
+    let enrolment = PasskeyEnrolment {
+        rp_id: &RpId::new("vault.example").unwrap(),
+        credential_id: &CredentialId::new(&random("credential")).unwrap(),
+        salt,
+        transports,
+        private,
+    };
+    draft.enrol_passkey(enrolment, &output(), &output(), rng)
+}
+
+#[test]
+fn create_with_a_passkey_and_a_recovery_code() {
+    let vectors = load("vault-v1-envelope");
+    let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 0));
+    let names = [
+        "vault_id",
+        "vrk.1",
+        "slot_id.passkey-1",
+        "kdf_salt.4bdc.1",
+        "slot_sk.4bdc.1",
+        "sak.4bdc.1",
+        "wrapped.nonce.4bdc.1",
+        "code.1",
+        "slot_id.code-1",
+        "kdf_salt.9fec.1",
+        "slot_sk.9fec.1",
+        "sak.9fec.1",
+        "wrapped.nonce.9fec.1",
+        "seal.ikmE.4bdc.1.1",
+        "sak.nonce.4bdc.1.1",
+        "private.nonce.1",
+        "seal.ikmE.9fec.1.1",
+        "sak.nonce.9fec.1.1",
+        "private.nonce.2",
+    ];
+    let mut rng = ScriptedRng::named(vault, &names);
+    let time = time_of(expected);
+    // The vectors' slots are a minute older than the state that first has them.
+    let created = time.0 - 60;
+    let vault_id = VaultId::make(&mut rng);
+    let mut draft = Draft::new_vault(vault_id, None, &mut rng).unwrap();
+    let phone =
+        SlotPrivate { backup_eligible: Some(true), backed_up: Some(true), ..private("Phone", created) };
+    let view = Envelope::decode(&hex(&expected["envelope"])).unwrap();
+    let transports = view.slots().next().unwrap().transports();
+    enrol_passkey(&mut draft, vault, (vault_id, "1", &transports), phone, &mut rng).unwrap();
+    let code = RecoveryCode::make(&mut rng);
+    assert_eq!(code.to_text(&vault_id).as_str(), list(&expected["unlock_with"])[1]["code"].as_str().unwrap());
+    draft.enrol_recovery_code(&code, private("Printed code", created), &mut rng).unwrap();
+    let prepared = draft.finish(time, &mut rng).unwrap();
+    rng.finish();
+    let mut storage = MemoryStorage::default();
+    assert_same(&stored(&mut storage, &prepared), expected);
+    assert_eq!(prepared.into_vault(None).unwrap().epoch(), 1);
+}
+
+#[test]
+fn enrol_a_passphrase_and_a_second_passkey_and_add_two_items() {
+    let vectors = load("vault-v1-envelope");
+    let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 1));
+    let (open, mut storage) = open_state(state(vault, 0));
+    let names = [
+        "argon2.salt",
+        "slot_id.passphrase-1",
+        "kdf_salt.dfdd.1",
+        "slot_sk.dfdd.1",
+        "sak.dfdd.1",
+        "wrapped.nonce.dfdd.1",
+        "slot_id.passkey-2",
+        "kdf_salt.47f8.1",
+        "slot_sk.47f8.1",
+        "sak.47f8.1",
+        "wrapped.nonce.47f8.1",
+        "item_id.1",
+        "cek.8456.1",
+        "item.nonce.8456.1",
+        "item_id.2",
+        "cek.7815.1",
+        "item.nonce.7815.1",
+        "seal.ikmE.47f8.1.1",
+        "sak.nonce.47f8.1.1",
+        "private.nonce.4",
+        "seal.ikmE.dfdd.1.1",
+        "sak.nonce.dfdd.1.1",
+        "private.nonce.3",
+        "cek.nonce.7815.1.1",
+        "cek.nonce.8456.1.1",
+    ];
+    let mut rng = ScriptedRng::named(vault, &names);
+    let time = time_of(expected);
+    // The vectors' slots are a minute older than the state that first has them.
+    let created = time.0 - 60;
+    let view = Envelope::decode(&hex(&expected["envelope"])).unwrap();
+    let transports = view.slots().next().unwrap().transports();
+    let unlock = list(&expected["unlock_with"]);
+    let passphrase = unlock.iter().find_map(|unlock| unlock.get("passphrase")).unwrap().as_str().unwrap();
+    let mut draft = open.draft();
+    draft
+        .enrol_passphrase(passphrase, PassphraseCost::default(), private("Passphrase", created), &mut rng)
+        .unwrap();
+    let key = private("Security key", created);
+    enrol_passkey(&mut draft, vault, (open.vault_id(), "2", &transports), key, &mut rng).unwrap();
+    for item in list(&expected["items"]).iter().rev() {
+        draft.add_item(item["type"].as_u64().unwrap(), &hex(&item["plain"]), &mut rng).unwrap();
+    }
+    let prepared = draft.finish(time, &mut rng).unwrap();
+    rng.finish();
+    assert_same(&stored(&mut storage, &prepared), expected);
+}
+
+#[test]
+fn change_an_item() {
+    let vectors = load("vault-v1-envelope");
+    let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 2));
+    let (open, mut storage) = open_state(state(vault, 1));
+    let mut rng = ScriptedRng::named(vault, &["cek.8456.2", "item.nonce.8456.2", "cek.nonce.8456.2.1"]);
+    let item = list(&expected["items"]).iter().find(|item| item["version"] == 2).unwrap();
+    let mut draft = open.draft();
+    draft.change_item(&ItemId(array(&item["item_id"])), 1, &hex(&item["plain"]), &mut rng).unwrap();
+    let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
+    rng.finish();
+    assert_same(&stored(&mut storage, &prepared), expected);
+}
+
+#[test]
+fn rotate_with_no_authenticator() {
+    let vectors = load("vault-v1-envelope");
+    let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 3));
+    let (open, mut storage) = open_state(state(vault, 2));
+    let names = [
+        "vrk.2",
+        "seal.ikmE.47f8.1.2",
+        "sak.nonce.47f8.1.2",
+        "private.nonce.8",
+        "seal.ikmE.4bdc.1.2",
+        "sak.nonce.4bdc.1.2",
+        "private.nonce.5",
+        "seal.ikmE.9fec.1.2",
+        "sak.nonce.9fec.1.2",
+        "private.nonce.6",
+        "seal.ikmE.dfdd.1.2",
+        "sak.nonce.dfdd.1.2",
+        "private.nonce.7",
+        "cek.nonce.7815.1.2",
+        "cek.nonce.8456.2.2",
+    ];
+    let mut rng = ScriptedRng::named(vault, &names);
+    let mut draft = open.draft();
+    draft.rotate(&storage, &mut rng).unwrap();
+    let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
+    rng.finish();
+    assert_same(&stored(&mut storage, &prepared), expected);
+}
+
+#[test]
+fn refresh_a_passkey_slot() {
+    let vectors = load("vault-v1-envelope");
+    let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 4));
+    let (open, mut storage) = open_state(state(vault, 3));
+    let names = [
+        "kdf_salt.4bdc.2",
+        "slot_sk.4bdc.2",
+        "sak.4bdc.2",
+        "wrapped.nonce.4bdc.2",
+        "seal.ikmE.4bdc.2.2",
+        "sak.nonce.4bdc.2.2",
+        "private.nonce.9",
+    ];
+    let mut rng = ScriptedRng::named(vault, &names);
+    let unlock = list(&expected["unlock_with"])
+        .iter()
+        .find(|unlock| unlock["slot_id"].as_str().unwrap().starts_with("4bdc"));
+    let unlock = unlock.unwrap();
+    let slot_id = SlotId(array(&unlock["slot_id"]));
+    assert!(open.refresh_due().any(|due| due == slot_id));
+    let given =
+        Given::of(unlock, &open.vault_id(), open.slots().find(|slot| slot.slot_id() == slot_id)).unwrap();
+    let mut draft = open.draft();
+    draft.refresh(&slot_id, &given.secret(), &mut rng).unwrap();
+    let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
+    rng.finish();
+    assert_same(&stored(&mut storage, &prepared), expected);
+}
+
+#[test]
+fn remove_a_slot_which_rotates() {
+    let vectors = load("vault-v1-envelope");
+    let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 6));
+    let (open, mut storage) = open_state(state(vault, 5));
+    let names = [
+        "vrk.3",
+        "seal.ikmE.47f8.1.3",
+        "sak.nonce.47f8.1.3",
+        "private.nonce.13",
+        "seal.ikmE.4bdc.3.3",
+        "sak.nonce.4bdc.3.3",
+        "private.nonce.11",
+        "seal.ikmE.9fec.1.3",
+        "sak.nonce.9fec.1.3",
+        "private.nonce.12",
+        "cek.nonce.7815.1.3",
+        "cek.nonce.8456.2.3",
+    ];
+    let mut rng = ScriptedRng::named(vault, &names);
+    let passphrase = list(&state(vault, 5)["slots"]).iter().find(|slot| slot["kind"] == 3).unwrap();
+    let mut draft = open.draft();
+    draft.remove(&SlotId(array(&passphrase["slot_id"])), &storage, &mut rng).unwrap();
+    let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
+    rng.finish();
+    assert_same(&stored(&mut storage, &prepared), expected);
+}
