@@ -1,0 +1,425 @@
+//! An open vault as the authenticator's own store, and as a store of the host's items.
+
+mod vault_common;
+
+use countersign::{
+    cose::CoseAlgorithm,
+    credential::{
+        Backup, ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, CredentialStore,
+        Query, StateRecord, StateStore, StoreError,
+    },
+    crypto::{CryptoProvider, RustCrypto},
+    secret::{Secret, SecretBytes},
+    time::UnixTime,
+    vault::{
+        Draft, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PasskeyEnrolment,
+        PasskeyStore, PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, SlotSecret, StorageError, StoredVault,
+        Tag, VaultError, VaultId, VaultStorage, Write, item_type,
+    },
+    webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
+};
+use vault_common::{CountingRng, TestMemory, uv_output};
+
+type Store = PasskeyStore<MemoryStorage, CountingRng>;
+const TIME: UnixTime = UnixTime(1_795_219_200);
+
+fn private(label: &str) -> SlotPrivate {
+    SlotPrivate { label: label.into(), created: TIME.0, ..SlotPrivate::default() }
+}
+
+fn device() -> Secret<32> {
+    Secret::from_slice(&[0x5a; 32]).unwrap()
+}
+
+/// A vault with one device slot.
+fn new_store(seed: u64) -> (Store, SlotId) {
+    let mut rng = CountingRng(seed);
+    let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+    let slot = draft.enrol_device(&device(), private("Laptop"), &mut rng).unwrap();
+    let prepared = draft.finish(TIME, &mut rng).unwrap();
+    (PasskeyStore::create(prepared, MemoryStorage::default(), None, rng).unwrap(), slot)
+}
+
+fn reopen(storage: MemoryStorage, slot: &SlotId) -> Store {
+    let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
+    let (vault, _) = envelope.open(slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
+    PasskeyStore::new(vault, storage, None, CountingRng(1_000_000)).unwrap()
+}
+
+fn record(rp: &str, id: &[u8], user: u8) -> CredentialRecord {
+    let mut rng = CountingRng(u64::from(user) << 32);
+    CredentialRecord::new(
+        Credential {
+            id: CredentialId::new(id).unwrap(),
+            rp: RpEntity { id: RpId::new(rp).unwrap(), name: None },
+            user: UserEntity { id: UserHandle::new(&[user]).unwrap(), name: None, display_name: None },
+            discoverable: true,
+            cred_protect: CredProtect::UserVerificationOptional,
+            backup: Backup::Eligible { backed_up: false },
+            sign_count: 0,
+            aaguid: Aaguid::ZERO,
+            order: u64::from(user),
+            created: Some(TIME),
+            last_used: None,
+        },
+        CredentialSecret {
+            key: RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut rng),
+            cred_random_with_uv: Secret::make_random(&mut rng),
+            cred_random_without_uv: Secret::make_random(&mut rng),
+        },
+    )
+}
+
+fn put(record: CredentialRecord) -> ChangeSet {
+    ChangeSet { put: vec![record], ..ChangeSet::default() }
+}
+
+fn users(store: &Store, query: &Query) -> Vec<u8> {
+    let mut users: Vec<u8> =
+        store.load(query).unwrap().iter().map(|record| record.credential.user.id.as_bytes()[0]).collect();
+    users.sort_unstable();
+    users
+}
+
+fn at(rp: &str) -> Query {
+    Query::Discoverable(RpId::new(rp).unwrap())
+}
+
+#[test]
+fn passkeys_are_found_by_relying_party_by_identifier_and_by_account() {
+    let (mut store, slot) = new_store(1);
+    for (rp, id, user) in [("a.example", [1; 16], 1), ("a.example", [2; 16], 2), ("b.example", [3; 16], 3)] {
+        store.commit(put(record(rp, &id, user))).unwrap();
+    }
+    let store = reopen(store.lock(), &slot);
+    assert_eq!(users(&store, &at("a.example")), [1, 2]);
+    assert_eq!(users(&store, &at("b.example")), [3]);
+    assert!(users(&store, &at("c.example")).is_empty());
+    let ids = [[2; 16], [3; 16], [9; 16]].map(|id| CredentialId::new(&id).unwrap()).to_vec();
+    assert_eq!(users(&store, &Query::Named(RpId::new("a.example").unwrap(), ids)), [2]);
+    let account = Query::Account(RpId::new("a.example").unwrap(), UserHandle::new(&[1]).unwrap());
+    assert_eq!(users(&store, &account), [1]);
+    let whole = store.load(&account).unwrap().remove(0);
+    assert_eq!(whole.encode().expose(), record("a.example", &[1; 16], 1).encode().expose());
+}
+
+#[test]
+fn one_change_set_is_one_write_and_clear_comes_first() {
+    let (mut store, _) = new_store(2);
+    let host_item = store.put(item_type::FIRST_OF_HOST, b"note").unwrap();
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    let epoch = store.vault().epoch();
+    let state = StateRecord::new(SecretBytes::new(b"state".to_vec()));
+    let changes = ChangeSet {
+        clear: true,
+        delete: vec![CredentialId::new(&[1; 16]).unwrap()],
+        put: vec![record("a.example", &[1; 16], 4), record("a.example", &[5; 16], 5)],
+        state: Some(state),
+    };
+    store.commit(changes).unwrap();
+    assert_eq!(store.vault().epoch(), epoch + 1);
+    assert_eq!(users(&store, &at("a.example")), [4, 5]);
+    assert_eq!(store.load_state().unwrap().unwrap().encoded().expose(), b"state");
+    assert_eq!(store.get(&host_item).unwrap().plaintext.expose(), b"note", "a reset leaves the host's items");
+}
+
+#[test]
+fn a_record_is_replaced_by_its_identifier() {
+    let (mut store, _) = new_store(3);
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    store.commit(put(record("b.example", &[1; 16], 2))).unwrap();
+    assert!(users(&store, &at("a.example")).is_empty());
+    assert_eq!(users(&store, &at("b.example")), [2]);
+    assert_eq!(store.list(item_type::PASSKEY).unwrap().len(), 1);
+    let twice = ChangeSet {
+        put: vec![record("c.example", &[7; 16], 7), record("c.example", &[7; 16], 8)],
+        ..ChangeSet::default()
+    };
+    store.commit(twice).unwrap();
+    assert_eq!(users(&store, &at("c.example")), [8]);
+    store
+        .commit(ChangeSet { delete: vec![CredentialId::new(&[7; 16]).unwrap()], ..ChangeSet::default() })
+        .unwrap();
+    assert!(users(&store, &at("c.example")).is_empty());
+}
+
+#[test]
+fn the_state_is_kept_once_and_replaced() {
+    let (mut store, slot) = new_store(4);
+    assert!(store.load_state().unwrap().is_none());
+    for text in [b"one", b"two"] {
+        let state = Some(StateRecord::new(SecretBytes::new(text.to_vec())));
+        store.commit(ChangeSet { state, ..ChangeSet::default() }).unwrap();
+    }
+    let store = reopen(store.lock(), &slot);
+    assert_eq!(store.load_state().unwrap().unwrap().encoded().expose(), b"two");
+    assert_eq!(store.list(item_type::AUTHENTICATOR_STATE).unwrap().len(), 1);
+}
+
+#[test]
+fn after_a_rotation_tags_are_of_the_new_key_and_passkeys_are_found() {
+    let (mut store, slot) = new_store(5);
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    let old = store.vault().tag("rp", b"a.example");
+    assert_eq!(store.storage().tagged(&old).unwrap().len(), 1);
+    store.rotate().unwrap();
+    assert_eq!(store.storage().tagged(&old).unwrap(), []);
+    assert_eq!(users(&store, &at("a.example")), [1]);
+    assert_eq!(store.vault().refresh_due().collect::<Vec<_>>(), [slot]);
+    store.change(|draft, _, rng| draft.refresh(&slot, &SlotSecret::Device(&device()), rng)).unwrap();
+    assert_eq!(store.vault().refresh_due().count(), 0);
+    let mut store = reopen(store.lock(), &slot);
+    assert_eq!(users(&store, &at("a.example")), [1]);
+    assert_eq!(store.rotate(), Err(VaultError::Unchecked), "nobody vouched for this state");
+    store.accept_as_is();
+    store.rotate().unwrap();
+    assert_eq!(store.vault().key_gen(), 3);
+}
+
+#[test]
+fn an_imported_vault_gets_its_index_when_it_is_opened() {
+    let (mut store, slot) = new_store(6);
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    let exported = Envelope::export(store.storage()).unwrap().unwrap();
+    let storage = MemoryStorage::import(&Envelope::decode(&exported.encode()).unwrap()).unwrap();
+    assert_eq!(storage.index_id().unwrap(), None);
+    let imported = reopen(storage, &slot);
+    assert_eq!(users(&imported, &at("a.example")), [1]);
+    assert_eq!(imported.lock(), store.lock());
+}
+
+#[test]
+fn host_items_are_put_replaced_listed_and_deleted_and_the_formats_own_are_not() {
+    let (mut store, _) = new_store(7);
+    let id = store.put(70, b"one").unwrap();
+    assert_eq!(
+        store.put(item_type::PASSKEY, b"x").err().map(|e| matches!(e, VaultError::InvalidInput(_))),
+        Some(true)
+    );
+    store.replace(&id, b"two").unwrap();
+    let item = store.get(&id).unwrap();
+    assert_eq!((item.item_type, item.version, item.plaintext.expose()), (70, 2, &b"two"[..]));
+    assert_eq!(store.list(70).unwrap(), [id]);
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    let passkey = store.list(item_type::PASSKEY).unwrap()[0];
+    assert!(matches!(store.delete(&passkey), Err(VaultError::InvalidInput(_))));
+    store.delete(&id).unwrap();
+    assert_eq!(store.get(&id).err(), Some(VaultError::NotFound));
+    assert_eq!(store.delete(&ItemId([0; 16])).err(), Some(VaultError::NotFound));
+    assert_eq!(store.list(70).unwrap(), []);
+}
+
+fn enrolment<'a>(rp_id: &'a RpId, credential_id: &'a CredentialId) -> PasskeyEnrolment<'a> {
+    let salt = PrfSaltMode::PerSlot([9; 32]);
+    PasskeyEnrolment { rp_id, credential_id, salt, transports: &["usb", "nfc"], private: private("Key") }
+}
+
+#[test]
+fn two_different_outputs_enable_nothing() {
+    let (mut store, _) = new_store(8);
+    let (rp, id) = (RpId::new("vault.example").unwrap(), CredentialId::new(&[4; 16]).unwrap());
+    let (first, second) = (uv_output(&[1; 32]).unwrap(), uv_output(&[2; 32]).unwrap());
+    let before = store.storage().clone();
+    let refused = store.enrol_passkey(enrolment(&rp, &id), &first, &second);
+    assert_eq!(refused, Err(VaultError::UnstablePrf));
+    assert_eq!(*store.storage(), before);
+    let slot = store.enrol_passkey(enrolment(&rp, &id), &first, &first).unwrap();
+    let view = store.vault().slots().find(|view| view.slot_id() == slot).unwrap();
+    assert_eq!(view.transports(), ["usb", "nfc"]);
+    assert_eq!(view.rp_id(), Some("vault.example"));
+    assert_eq!(store.vault().slot_private(&slot).unwrap(), Some(private("Key")));
+    let again = store.enrol_passkey(enrolment(&rp, &id), &first, &first);
+    assert_eq!(again, Err(VaultError::AlreadyEnrolled));
+}
+
+#[test]
+fn a_passkey_of_this_very_vault_is_refused_as_circular() {
+    let (mut store, _) = new_store(9);
+    store.commit(put(record("vault.example", &[4; 16], 1))).unwrap();
+    let (rp, id) = (RpId::new("vault.example").unwrap(), CredentialId::new(&[4; 16]).unwrap());
+    let output = uv_output(&[1; 32]).unwrap();
+    assert_eq!(store.enrol_passkey(enrolment(&rp, &id), &output, &output), Err(VaultError::Circular));
+}
+
+#[test]
+fn at_most_five_passkeys_where_no_policy_says_otherwise() {
+    let (mut store, _) = new_store(10);
+    let rp = RpId::new("vault.example").unwrap();
+    let output = uv_output(&[1; 32]).unwrap();
+    for number in 1..=5 {
+        let id = CredentialId::new(&[number; 16]).unwrap();
+        store.enrol_passkey(enrolment(&rp, &id), &output, &output).unwrap();
+    }
+    let sixth = CredentialId::new(&[6; 16]).unwrap();
+    let refused = store.enrol_passkey(enrolment(&rp, &sixth), &output, &output);
+    assert!(matches!(refused, Err(VaultError::PolicyViolation(_))));
+}
+
+#[test]
+fn the_last_slot_and_the_last_verified_fallback_stay() {
+    let (mut store, slot) = new_store(11);
+    let remove =
+        |store: &mut Store, id: SlotId| store.change(|draft, items, rng| draft.remove(&id, items, rng));
+    assert_eq!(remove(&mut store, slot), Err(VaultError::LastSlot));
+    let code = RecoveryCode::make(&mut CountingRng(77));
+    let verified = SlotPrivate { last_verified: Some(TIME.0), ..private("Code") };
+    let code_slot = store.change(|draft, _, rng| draft.enrol_recovery_code(&code, verified, rng)).unwrap();
+    assert_eq!(remove(&mut store, code_slot), Err(VaultError::LastSlot));
+    let key_gen = store.vault().key_gen();
+    remove(&mut store, slot).unwrap();
+    assert_eq!(store.vault().key_gen(), key_gen + 1, "a removal rotates");
+    let envelope = Envelope::from_stored(store.lock().parts().unwrap().unwrap()).unwrap();
+    let device = device();
+    let removed = envelope.open(&slot, &SlotSecret::Device(&device), Opening::default());
+    assert_eq!(removed.err(), Some(VaultError::WrongSecret));
+    envelope.open(&code_slot, &SlotSecret::Code(&code), Opening::default()).unwrap();
+}
+
+/// A storage that fails, or lies, as it is told.
+struct Unreliable {
+    inner: MemoryStorage,
+    fail_write: Option<StorageError>,
+    lie_about: Option<(Tag, ItemId)>,
+    lose: Option<ItemId>,
+}
+
+impl Unreliable {
+    fn new(inner: MemoryStorage) -> Self {
+        Self { inner, fail_write: None, lie_about: None, lose: None }
+    }
+}
+
+impl ItemSource for Unreliable {
+    fn item(&self, id: &ItemId) -> Result<Option<Vec<u8>>, StorageError> {
+        if self.lose == Some(*id) { Ok(None) } else { self.inner.item(id) }
+    }
+}
+
+impl VaultStorage for Unreliable {
+    fn parts(&self) -> Result<Option<StoredVault>, StorageError> {
+        self.inner.parts()
+    }
+    fn index_id(&self) -> Result<Option<Tag>, StorageError> {
+        self.inner.index_id()
+    }
+    fn tagged(&self, tag: &Tag) -> Result<Vec<ItemId>, StorageError> {
+        match self.lie_about {
+            Some((lied, id)) if lied == *tag => Ok(vec![id]),
+            _ => self.inner.tagged(tag),
+        }
+    }
+    fn write(&mut self, write: &Write) -> Result<(), StorageError> {
+        match self.fail_write {
+            Some(error) => Err(error),
+            None => self.inner.write(write),
+        }
+    }
+    fn reindex(&mut self, index_id: Tag, tags: &[(ItemId, Vec<Tag>)]) -> Result<(), StorageError> {
+        self.inner.reindex(index_id, tags)
+    }
+}
+
+fn unreliable(store: Store, slot: &SlotId) -> PasskeyStore<Unreliable, CountingRng> {
+    let storage = store.lock();
+    let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
+    let (vault, _) = envelope.open(slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
+    PasskeyStore::new(vault, Unreliable::new(storage), None, CountingRng(2_000_000)).unwrap()
+}
+
+fn set(
+    store: PasskeyStore<Unreliable, CountingRng>,
+    slot: &SlotId,
+    change: impl FnOnce(&mut Unreliable),
+) -> PasskeyStore<Unreliable, CountingRng> {
+    let mut storage = store.lock();
+    let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
+    let (vault, _) = envelope.open(slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
+    change(&mut storage);
+    PasskeyStore::new(vault, storage, None, CountingRng(3_000_000)).unwrap()
+}
+
+#[test]
+fn a_failed_write_leaves_the_open_vault_and_the_storage_as_they_were() {
+    let (mut store, slot) = new_store(12);
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    let before = store.storage().clone();
+    let failures = [
+        (StorageError::Full, StoreError::Full),
+        (StorageError::Conflict, StoreError::Conflict),
+        (StorageError::Io, StoreError::Unavailable),
+    ];
+    let mut store = unreliable(store, &slot);
+    for (failure, expected) in failures {
+        store = set(store, &slot, |storage| storage.fail_write = Some(failure));
+        store.accept_as_is();
+        let epoch = store.vault().epoch();
+        assert_eq!(store.commit(put(record("a.example", &[2; 16], 2))).err(), Some(expected));
+        assert_eq!(store.rotate(), Err(VaultError::Storage(failure)));
+        assert_eq!(store.vault().epoch(), epoch);
+        assert_eq!(store.storage().inner, before);
+        assert_eq!(store.load(&at("a.example")).unwrap().len(), 1);
+    }
+    let mut store = set(store, &slot, |storage| storage.fail_write = None);
+    store.commit(put(record("a.example", &[2; 16], 2))).unwrap();
+    assert_eq!(store.load(&at("a.example")).unwrap().len(), 2);
+}
+
+#[test]
+fn a_lying_index_and_a_lost_item_are_tampering() {
+    let (mut store, slot) = new_store(13);
+    let note = store.put(64, b"note").unwrap();
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    let passkey = store.list(item_type::PASSKEY).unwrap()[0];
+    let tag = store.vault().tag("rp", b"b.example");
+    let store = unreliable(store, &slot);
+    let store = set(store, &slot, |storage| storage.lie_about = Some((tag, note)));
+    assert_eq!(store.load(&at("b.example")).err(), Some(StoreError::Tampered));
+    let store = set(store, &slot, |storage| storage.lie_about = Some((tag, passkey)));
+    assert_eq!(store.load(&at("b.example")).unwrap().len(), 0, "another party's passkey is not handed out");
+    let store = set(store, &slot, |storage| storage.lie_about = Some((tag, ItemId([1; 16]))));
+    assert_eq!(store.load(&at("b.example")).err(), Some(StoreError::Tampered));
+    let mut store = set(store, &slot, |storage| storage.lose = Some(passkey));
+    assert_eq!(store.load(&at("a.example")).err(), Some(StoreError::Tampered));
+    store.accept_as_is();
+    assert!(matches!(store.rotate(), Err(VaultError::Tampered(_))));
+}
+
+#[test]
+fn memory_follows_the_writes_and_catches_the_storage_going_back() {
+    let (store, slot) = new_store(14);
+    let old = store.storage().clone();
+    let mut memory = TestMemory::default();
+    let open = |storage: &MemoryStorage, memory: &mut TestMemory| {
+        let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
+        let opening = Opening { memory: Some(memory), ..Opening::default() };
+        envelope.open(&slot, &SlotSecret::Device(&device()), opening)
+    };
+    assert_eq!(open(&old, &mut memory).unwrap().1, Freshness::FirstUse);
+    let (vault, freshness) = open(&old, &mut memory).unwrap();
+    assert_eq!(freshness, Freshness::Checked);
+    let vault_id = vault.vault_id();
+    let mut store =
+        PasskeyStore::new(vault, old.clone(), Some(Box::new(memory.clone())), CountingRng(15)).unwrap();
+    store.rotate().unwrap();
+    let new = store.lock();
+    assert_eq!(open(&new, &mut memory).unwrap().1, Freshness::Checked);
+    assert_eq!(memory.seen[&vault_id].key_gen, 2);
+    assert_eq!(open(&old, &mut memory).err(), Some(VaultError::Rollback));
+}
+
+#[test]
+fn a_write_belongs_to_one_state() {
+    let (store, slot) = new_store(16);
+    let storage = store.lock();
+    let mut first = reopen(storage.clone(), &slot);
+    let mut rng = CountingRng(99);
+    let mut draft = first.vault().draft();
+    draft.add_item(64, b"late", &mut rng).unwrap();
+    let late = draft.finish(TIME, &mut rng).unwrap();
+    first.put(64, b"early").unwrap();
+    let mut storage = first.lock();
+    assert_eq!(storage.write(late.write()), Err(StorageError::Conflict));
+    let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
+    let (mut vault, _) = envelope.open(&slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
+    assert_eq!(vault.written(late, None), Err(VaultError::StaleWrite));
+}
