@@ -1,0 +1,594 @@
+//! Properties: random changes against a plain model, every field swapped, every byte altered.
+
+mod vault_common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ciborium::Value;
+use countersign::{
+    crypto::{Hkdf, hmac_sha256, sha256, sha256_parts},
+    secret::Secret,
+    time::UnixTime,
+    vault::{
+        Draft, Envelope, Freshness, ItemId, MemoryStorage, Opening, Policy, RecoveryCode, Row, SlotId,
+        SlotKind, SlotPrivate, SlotSecret, Vault, VaultError, VaultId, VaultStorage,
+    },
+};
+use proptest::{collection::vec, prelude::*};
+use vault_common::{CountingRng, ScriptedRng, TestMemory};
+
+const TIME: UnixTime = UnixTime(1_795_219_200);
+
+fn private(label: &str) -> SlotPrivate {
+    SlotPrivate { label: label.into(), created: TIME.0, ..SlotPrivate::default() }
+}
+
+/// T of the format, as it stands there.
+fn item_root(rows: &[Row], depth: usize) -> [u8; 32] {
+    match rows {
+        [] => [0; 32],
+        [row] => sha256_parts(&[
+            b"countersign/v1/item-leaf\0",
+            &row.item_id.0,
+            &row.version.to_be_bytes(),
+            &row.hash,
+        ]),
+        _ => {
+            let bit = |row: &&Row| sha256(&row.item_id.0)[depth / 8] >> (7 - depth % 8) & 1 == 1;
+            let (ones, zeros): (Vec<Row>, Vec<Row>) = rows.iter().partition(bit);
+            let (zeros, ones) = (item_root(&zeros, depth + 1), item_root(&ones, depth + 1));
+            sha256_parts(&[b"countersign/v1/item-node\0", &zeros, &ones])
+        }
+    }
+}
+
+// --- Random changes against a plain model ---
+
+#[derive(Debug, Clone)]
+enum Op {
+    Add(u64, Vec<u8>),
+    Change(usize, Vec<u8>),
+    Delete(usize),
+    EnrolDevice,
+    EnrolCode,
+    Refresh(usize),
+    Rotate,
+    Remove(usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let contents = || vec(any::<u8>(), 0..200);
+    prop_oneof![
+        4 => (64u64..70, contents()).prop_map(|(kind, bytes)| Op::Add(kind, bytes)),
+        3 => (any::<usize>(), contents()).prop_map(|(index, bytes)| Op::Change(index, bytes)),
+        2 => any::<usize>().prop_map(Op::Delete),
+        1 => Just(Op::EnrolDevice),
+        1 => Just(Op::EnrolCode),
+        2 => any::<usize>().prop_map(Op::Refresh),
+        2 => Just(Op::Rotate),
+        1 => any::<usize>().prop_map(Op::Remove),
+    ]
+}
+
+enum Key {
+    Device(Secret<32>),
+    Code(RecoveryCode),
+}
+
+impl Key {
+    fn secret(&self) -> SlotSecret<'_> {
+        match self {
+            Self::Device(secret) => SlotSecret::Device(secret),
+            Self::Code(code) => SlotSecret::Code(code),
+        }
+    }
+}
+
+/// What a vault should hold.
+#[derive(Clone, Default)]
+struct Model {
+    items: BTreeMap<ItemId, (u64, u64, Vec<u8>)>,
+    slots: BTreeMap<SlotId, u64>,
+    key_gen: u64,
+}
+
+fn pick<K: Copy, V>(map: &BTreeMap<K, V>, index: usize) -> Option<K> {
+    map.keys().nth(index.checked_rem(map.len())?).copied()
+}
+
+struct World {
+    vault: Vault,
+    storage: MemoryStorage,
+    memory: TestMemory,
+    keys: BTreeMap<SlotId, Key>,
+    model: Model,
+    rng: CountingRng,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = CountingRng(seed);
+        let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+        let secret = Secret::make_random(&mut rng);
+        let slot = draft.enrol_device(&secret, private("first"), &mut rng).unwrap();
+        let prepared = draft.finish(TIME, &mut rng).unwrap();
+        let (mut storage, mut memory) = (MemoryStorage::default(), TestMemory::default());
+        storage.write(prepared.write()).unwrap();
+        let vault = prepared.into_vault(Some(&mut memory)).unwrap();
+        let model = Model { slots: BTreeMap::from([(slot, 1)]), key_gen: 1, ..Model::default() };
+        Self { vault, storage, memory, keys: BTreeMap::from([(slot, Key::Device(secret))]), model, rng }
+    }
+
+    /// Carries out one draft; where it is cut, the storage never sees the write.
+    fn change(&mut self, ops: &[Op], cut: bool) {
+        let mut model = self.model.clone();
+        let mut rotated = false;
+        let mut touched = BTreeSet::new();
+        let mut draft = self.vault.draft();
+        for op in ops {
+            let rng = &mut self.rng;
+            match op {
+                Op::Add(kind, bytes) => {
+                    let id = draft.add_item(*kind, bytes, rng).unwrap();
+                    model.items.insert(id, (*kind, 1, bytes.clone()));
+                    touched.insert(id);
+                }
+                Op::Change(index, bytes) => {
+                    let Some(id) = pick(&model.items, *index) else { continue };
+                    let (kind, version, contents) = model.items.get_mut(&id).unwrap();
+                    draft.change_item(&id, *kind, bytes, rng).unwrap();
+                    // However often one draft changes an item, its version rises by one.
+                    *version += u64::from(touched.insert(id));
+                    contents.clone_from(bytes);
+                }
+                Op::Delete(index) => {
+                    let Some(id) = pick(&model.items, *index) else { continue };
+                    draft.delete_item(&id).unwrap();
+                    model.items.remove(&id);
+                    assert_eq!(draft.change_item(&id, 64, b"gone", rng), Err(VaultError::NotFound));
+                }
+                Op::EnrolDevice if model.slots.len() < 6 => {
+                    let secret = Secret::make_random(rng);
+                    let slot = draft.enrol_device(&secret, private("device"), rng).unwrap();
+                    self.keys.insert(slot, Key::Device(secret));
+                    model.slots.insert(slot, 1);
+                }
+                Op::EnrolCode if model.slots.len() < 6 => {
+                    let code = RecoveryCode::make(rng);
+                    let slot = draft.enrol_recovery_code(&code, private("code"), rng).unwrap();
+                    self.keys.insert(slot, Key::Code(code));
+                    model.slots.insert(slot, 1);
+                }
+                Op::EnrolDevice | Op::EnrolCode => {}
+                Op::Refresh(index) => {
+                    let slot = pick(&model.slots, *index).unwrap();
+                    draft.refresh(&slot, &self.keys[&slot].secret(), rng).unwrap();
+                    *model.slots.get_mut(&slot).unwrap() += 1;
+                }
+                Op::Rotate => {
+                    assert_eq!(draft.rotate(&self.storage, rng).is_ok(), !rotated);
+                    rotated = true;
+                }
+                Op::Remove(index) => {
+                    let slot = pick(&model.slots, *index).unwrap();
+                    let last = model.slots.len() == 1;
+                    let removed = draft.remove(&slot, &self.storage, rng);
+                    assert_eq!(removed, if last { Err(VaultError::LastSlot) } else { Ok(()) });
+                    if !last {
+                        model.slots.remove(&slot);
+                        rotated = true;
+                    }
+                }
+            }
+        }
+        let prepared = draft.finish(TIME, &mut self.rng).unwrap();
+        if cut {
+            return;
+        }
+        model.key_gen += u64::from(rotated);
+        self.storage.write(prepared.write()).unwrap();
+        self.vault.written(prepared, Some(&mut self.memory)).unwrap();
+        self.model = model;
+    }
+
+    /// Reads everything back from the bytes of an export, by every slot, and compares with the model.
+    fn check(&mut self) {
+        let exported = Envelope::export(&self.storage).unwrap().unwrap().encode();
+        let envelope = Envelope::decode(&exported).unwrap();
+        let enabled: BTreeMap<SlotId, u64> = envelope
+            .slots()
+            .filter(|slot| slot.born().is_some())
+            .map(|slot| (slot.slot_id(), slot.slot_gen()))
+            .collect();
+        assert_eq!(enabled, self.model.slots);
+        for slot in enabled.keys() {
+            let opening = Opening { memory: Some(&mut self.memory), ..Opening::default() };
+            let (vault, freshness) = envelope.open(slot, &self.keys[slot].secret(), opening).unwrap();
+            assert_eq!(freshness, Freshness::Checked);
+            assert_eq!((vault.epoch(), vault.key_gen()), (self.vault.epoch(), self.model.key_gen));
+            assert!(vault.slot_private(slot).unwrap().is_some());
+            let items: BTreeMap<_, _> = envelope
+                .items()
+                .map(|(row, bytes)| {
+                    let item = vault.open_item(&row.item_id, bytes).unwrap();
+                    (row.item_id, (item.item_type, item.version, item.plaintext.expose().to_vec()))
+                })
+                .collect();
+            assert_eq!(items, self.model.items);
+        }
+        let rows: Vec<Row> = envelope.rows().collect();
+        assert_eq!(rows, self.vault.rows());
+        assert_eq!(item_root(&rows, 0).as_slice(), manifest_bytes_at(&envelope, 9));
+    }
+}
+
+fn manifest_bytes_at(envelope: &Envelope, key: u64) -> Vec<u8> {
+    let manifest = envelope.to_stored().manifest;
+    let item = countersign::cbor::Item::parse(&manifest, countersign::cbor::Profile::VAULT).unwrap();
+    item.map().unwrap().at(key).unwrap().bytes().unwrap().to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_changes_do_what_the_model_does(
+        seed in 1u64..1_000_000,
+        drafts in vec((vec(op(), 1..5), prop::bool::weighted(0.2)), 1..12),
+    ) {
+        let mut world = World::new(seed << 24);
+        for (ops, cut) in drafts {
+            world.change(&ops, cut);
+            world.check();
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused_without_panic(bytes in vec(any::<u8>(), 0..400)) {
+        prop_assert!(Envelope::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_spliced_envelope_is_refused_without_panic(
+        start in any::<prop::sample::Index>(),
+        length in 0usize..40,
+        replacement in vec(any::<u8>(), 0..40),
+    ) {
+        let sample = Sample::new(7);
+        let mut bytes = sample.envelope().encode();
+        let start = start.index(bytes.len());
+        let end = (start + length).min(bytes.len());
+        prop_assume!(bytes[start..end] != replacement[..]);
+        bytes.splice(start..end, replacement);
+        prop_assert!(sample.open(&bytes).is_err());
+    }
+}
+
+// --- A small vault whose keys the test knows ---
+
+struct Sample {
+    vault_id: VaultId,
+    vrk: [u8; 32],
+    /// Two device slots.
+    slots: [(SlotId, Secret<32>); 2],
+    storage: MemoryStorage,
+}
+
+impl Sample {
+    fn new(seed: u64) -> Self {
+        let mut rng = CountingRng(seed << 40);
+        let vault_id = VaultId::make(&mut rng);
+        let vrk = *Secret::<32>::make_random(&mut rng).expose();
+        let mut draft = Draft::new_vault(vault_id, None, &mut ScriptedRng::new([vrk.to_vec()])).unwrap();
+        let slots = ["one", "two"].map(|label| {
+            let secret = Secret::make_random(&mut rng);
+            (draft.enrol_device(&secret, private(label), &mut rng).unwrap(), secret)
+        });
+        for text in [b"item one", b"item two"] {
+            draft.add_item(64, text, &mut rng).unwrap();
+        }
+        let prepared = draft.finish(TIME, &mut rng).unwrap();
+        let mut storage = MemoryStorage::default();
+        storage.write(prepared.write()).unwrap();
+        Self { vault_id, vrk, slots, storage }
+    }
+
+    fn envelope(&self) -> Envelope {
+        Envelope::export(&self.storage).unwrap().unwrap()
+    }
+
+    /// Opens by both slots, and reads everything there is, through a rotation.
+    fn open(&self, bytes: &[u8]) -> Result<(), VaultError> {
+        let envelope = Envelope::decode(bytes)?;
+        for (slot, secret) in &self.slots {
+            let opening = Opening { expected_vault_id: Some(self.vault_id), ..Opening::default() };
+            let (mut vault, _) = envelope.open(slot, &SlotSecret::Device(secret), opening)?;
+            vault.slot_private(slot)?;
+            for (row, bytes) in envelope.items() {
+                vault.open_item(&row.item_id, bytes)?;
+            }
+            vault.accept_as_is();
+            vault.draft().rotate(&MemoryStorage::import(&envelope)?, &mut CountingRng(1))?;
+        }
+        Ok(())
+    }
+
+    fn key(&self, name: &str) -> Secret<32> {
+        let label = format!("countersign/v1/{name}\0");
+        Hkdf::extract(&self.vault_id.0, &self.vrk).expand(&[label.as_bytes(), &[0x80]])
+    }
+
+    /// The envelope with an altered manifest or altered items, its item_root and MAC made right, as whoever knows the
+    /// vault root key could.
+    fn forge(&self, alter: impl FnOnce(&mut Value, &mut Vec<Value>)) -> Vec<u8> {
+        let envelope = self.envelope();
+        let mut manifest: Value = ciborium::from_reader(envelope.to_stored().manifest.as_slice()).unwrap();
+        let mut items: Vec<Value> =
+            envelope.items().map(|(_, bytes)| ciborium::from_reader(bytes).unwrap()).collect();
+        alter(&mut manifest, &mut items);
+        let items: Vec<Vec<u8>> = items.iter().map(encode).collect();
+        let rows: Vec<Row> = items.iter().map(|bytes| row(bytes)).collect();
+        *at(&mut manifest, 9) = Value::Bytes(item_root(&rows, 0).to_vec());
+        let manifest = encode(&manifest);
+        let mac = hmac_sha256(self.key("manifest-mac").expose(), &[b"countersign/v1/manifest\0", &manifest]);
+        let entry = |key: u64, value| (Value::Integer(key.into()), value);
+        let items = items.iter().map(|bytes| ciborium::from_reader(bytes.as_slice()).unwrap()).collect();
+        encode(&Value::Map(vec![
+            entry(1, Value::Bytes(manifest)),
+            entry(2, Value::Bytes(mac.to_vec())),
+            entry(3, Value::Array(items)),
+        ]))
+    }
+}
+
+fn encode(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).unwrap();
+    bytes
+}
+
+fn row(item: &[u8]) -> Row {
+    let value: Value = ciborium::from_reader(item).unwrap();
+    let entries = value.as_map().unwrap();
+    let item_id = ItemId(entries[0].1.as_bytes().unwrap().as_slice().try_into().unwrap());
+    let version = u64::try_from(entries[1].1.as_integer().unwrap()).unwrap();
+    Row { item_id, version, hash: sha256(item) }
+}
+
+/// The value under an unsigned key.
+fn at(map: &mut Value, key: u64) -> &mut Value {
+    let entries = map.as_map_mut().unwrap();
+    &mut entries.iter_mut().find(|(name, _)| *name == Value::Integer(key.into())).unwrap().1
+}
+
+fn slot(manifest: &mut Value, index: usize) -> &mut Value {
+    &mut at(manifest, 8).as_array_mut().unwrap()[index]
+}
+
+#[test]
+fn a_forgery_that_changes_nothing_opens() {
+    let sample = Sample::new(1);
+    let forged = sample.forge(|_, _| {});
+    assert_eq!(forged, sample.envelope().encode(), "the tests below forge the right bytes");
+    sample.open(&forged).unwrap();
+}
+
+#[test]
+fn every_byte_matters() {
+    let sample = Sample::new(2);
+    let bytes = sample.envelope().encode();
+    sample.open(&bytes).unwrap();
+    for position in 0..bytes.len() {
+        let mut altered = bytes.clone();
+        altered[position] ^= 1 << (position % 8);
+        assert!(sample.open(&altered).is_err(), "byte {position}");
+        assert!(Envelope::decode(&bytes[..position]).is_err(), "cut at {position}");
+    }
+}
+
+/// The keys of a slot that hold ciphertexts, keys and salts; kdf_salt to private.
+const SLOT_FIELDS: [u64; 7] = [8, 9, 10, 11, 12, 13, 14];
+
+#[test]
+fn no_field_of_a_slot_can_stand_in_another_slot_even_with_the_mac_made_right() {
+    let sample = Sample::new(3);
+    for key in SLOT_FIELDS {
+        let forged = sample.forge(|manifest, _| {
+            let first = at(slot(manifest, 0), key).clone();
+            let second = std::mem::replace(at(slot(manifest, 1), key), first);
+            *at(slot(manifest, 0), key) = second;
+        });
+        let refused = sample.open(&forged);
+        assert!(
+            matches!(refused, Err(VaultError::WrongSecret | VaultError::Tampered(_))),
+            "{key}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn no_field_of_another_vault_can_stand_in_this_one_even_with_the_mac_made_right() {
+    let (sample, other) = (Sample::new(4), Sample::new(5));
+    let mut foreign: Value = ciborium::from_reader(other.envelope().to_stored().manifest.as_slice()).unwrap();
+    for key in SLOT_FIELDS {
+        for index in 0..2 {
+            let value = at(slot(&mut foreign, index), key).clone();
+            let forged = sample.forge(|manifest, _| *at(slot(manifest, index), key) = value);
+            assert!(sample.open(&forged).is_err(), "slot {index}, key {key}");
+        }
+    }
+    // vault_id, vrk_commit, lineage; key_gen alone and epoch alone break the lineage and the ancestors.
+    for key in [2, 6, 10] {
+        let value = at(&mut foreign, key).clone();
+        let forged = sample.forge(|manifest, _| *at(manifest, key) = value);
+        assert!(sample.open(&forged).is_err(), "manifest key {key}");
+    }
+    for key in [3, 4] {
+        let forged = sample.forge(|manifest, _| *at(manifest, key) = Value::Integer(2.into()));
+        assert!(sample.open(&forged).is_err(), "manifest key {key}");
+    }
+    let foreign_items: Vec<Value> =
+        other.envelope().items().map(|(_, bytes)| ciborium::from_reader(bytes).unwrap()).collect();
+    for key in [4, 5] {
+        let value = at(&mut foreign_items[0].clone(), key).clone();
+        let forged = sample.forge(|_, items| *at(&mut items[0], key) = value);
+        assert!(matches!(sample.open(&forged), Err(VaultError::Tampered(_))), "item key {key}");
+    }
+}
+
+#[test]
+fn no_field_of_an_item_can_stand_in_another_item_even_with_the_index_made_right() {
+    let sample = Sample::new(6);
+    for key in [4, 5] {
+        let forged = sample.forge(|_, items| {
+            let first = at(&mut items[0], key).clone();
+            let second = std::mem::replace(at(&mut items[1], key), first);
+            *at(&mut items[0], key) = second;
+        });
+        assert!(matches!(sample.open(&forged), Err(VaultError::Tampered(_))), "key {key}");
+    }
+    for (key, number) in [(2, 2), (3, 65)] {
+        let forged = sample.forge(|_, items| *at(&mut items[0], key) = Value::Integer(number.into()));
+        assert!(matches!(sample.open(&forged), Err(VaultError::Tampered(_))), "key {key}");
+    }
+}
+
+#[test]
+fn ephemeral_keys_of_low_order_are_refused() {
+    let sample = Sample::new(8);
+    let forged = sample.forge(|manifest, _| {
+        *at(at(slot(manifest, 0), 12), 1) = Value::Bytes(vec![0; 32]);
+    });
+    assert!(matches!(sample.open(&forged), Err(VaultError::Tampered(_))));
+}
+
+fn insert(manifest: &mut Value, key: u64, value: Value) {
+    manifest.as_map_mut().unwrap().push((Value::Integer(key.into()), value));
+}
+
+fn map(entries: Vec<(u64, Value)>) -> Value {
+    Value::Map(entries.into_iter().map(|(key, value)| (Value::Integer(key.into()), value)).collect())
+}
+
+fn number(number: u64) -> Value {
+    Value::Integer(number.into())
+}
+
+#[test]
+fn a_policy_that_the_slots_break_is_a_violation_at_opening() {
+    let sample = Sample::new(9);
+    let broken: [Vec<(u64, Value)>; 2] =
+        [vec![(2, number(3))], vec![(4, Value::Array(vec![number(1), number(2)]))]];
+    for policy in broken {
+        let forged = sample.forge(|manifest, _| insert(manifest, 12, map(policy.clone())));
+        assert!(matches!(sample.open(&forged), Err(VaultError::PolicyViolation(_))), "{policy:?}");
+    }
+    let kept =
+        vec![(1, number(1)), (2, number(2)), (3, Value::Bool(true)), (4, Value::Array(vec![number(6)]))];
+    sample.open(&sample.forge(|manifest, _| insert(manifest, 12, map(kept)))).unwrap();
+    let malformed: [Vec<(u64, Value)>; 4] = [
+        vec![(1, number(17))],
+        vec![(3, Value::Bool(false))],
+        vec![(4, Value::Array(vec![]))],
+        vec![(4, Value::Array(vec![number(6), number(1)]))],
+    ];
+    for policy in malformed {
+        let forged = sample.forge(|manifest, _| insert(manifest, 12, map(policy.clone())));
+        assert!(matches!(sample.open(&forged), Err(VaultError::Malformed(_))), "{policy:?}");
+    }
+}
+
+#[test]
+fn a_suite_below_the_floor_is_a_violation_and_a_floor_above_2_unsupported() {
+    let sample = Sample::new(10);
+    let floor = |floor| sample.forge(|manifest, _| *at(manifest, 7) = number(floor));
+    assert!(matches!(sample.open(&floor(2)), Err(VaultError::PolicyViolation(_))));
+    assert!(matches!(sample.open(&floor(3)), Err(VaultError::Unsupported(_))));
+    assert!(matches!(sample.open(&floor(0)), Err(VaultError::Malformed(_))));
+}
+
+#[test]
+fn a_vault_is_no_backup_and_a_backup_no_vault() {
+    let sample = Sample::new(11);
+    let (slot, secret) = &sample.slots[0];
+    let open = |bytes: &[u8], backup| {
+        let opening = Opening { backup, ..Opening::default() };
+        Envelope::decode(bytes).unwrap().open(slot, &SlotSecret::Device(secret), opening).map(|_| ())
+    };
+    let live = sample.envelope().encode();
+    assert_eq!(open(&live, false), Ok(()));
+    assert!(matches!(open(&live, true), Err(VaultError::PolicyViolation(_))));
+    let info =
+        vec![(1, number(0)), (2, Value::Bytes(vec![1; 16])), (3, number(1)), (4, number(2)), (5, number(1))];
+    let backup = sample.forge(|manifest, _| insert(manifest, 13, map(info)));
+    assert_eq!(open(&backup, true), Ok(()));
+    assert!(matches!(open(&backup, false), Err(VaultError::PolicyViolation(_))));
+}
+
+#[test]
+fn a_slot_of_suite_2_is_kept_and_neither_opened_nor_rotated() {
+    let sample = Sample::new(12);
+    let forged = sample.forge(|manifest, _| {
+        let second = slot(manifest, 1);
+        *at(second, 5) = number(2);
+        *at(second, 11) = Value::Bytes(vec![7; 1216]);
+        *at(at(second, 12), 1) = Value::Bytes(vec![7; 1120]);
+    });
+    let envelope = Envelope::decode(&forged).unwrap();
+    let order: Vec<SlotId> = envelope.slots().map(|slot| slot.slot_id()).collect();
+    let key = |id: &SlotId| &sample.slots.iter().find(|(slot, _)| slot == id).unwrap().1;
+    let by_it = envelope.open(&order[1], &SlotSecret::Device(key(&order[1])), Opening::default());
+    assert!(matches!(by_it.err(), Some(VaultError::Unsupported(_))));
+    let (mut vault, _) =
+        envelope.open(&order[0], &SlotSecret::Device(key(&order[0])), Opening::default()).unwrap();
+    vault.accept_as_is();
+    let storage = MemoryStorage::import(&envelope).unwrap();
+    let mut draft = vault.draft();
+    assert!(matches!(draft.rotate(&storage, &mut CountingRng(1)), Err(VaultError::Unsupported(_))));
+    let mut draft = vault.draft();
+    draft.add_item(64, b"still writable", &mut CountingRng(2)).unwrap();
+    let prepared = draft.finish(TIME, &mut CountingRng(3)).unwrap();
+    let raw = encode(slot(&mut ciborium::from_reader(envelope.to_stored().manifest.as_slice()).unwrap(), 1));
+    assert!(prepared.write().manifest.windows(raw.len()).any(|window| window == raw), "kept byte for byte");
+}
+
+#[test]
+fn a_policy_guards_enrolment() {
+    let mut rng = CountingRng(1);
+    let policy = Policy {
+        no_fallback: true,
+        allowed_kinds: Some(vec![SlotKind::Passkey, SlotKind::Device]),
+        ..Policy::default()
+    };
+    let vault_id = VaultId::make(&mut rng);
+    let secret = Secret::make_random(&mut rng);
+    let mut draft = Draft::new_vault(vault_id, Some(policy.clone()), &mut rng).unwrap();
+    draft.enrol_device(&secret, private("device"), &mut rng).unwrap();
+    let vault = draft.finish(TIME, &mut rng).unwrap().into_vault(None).unwrap();
+    assert_eq!(vault.policy(), Some(&policy));
+    let mut draft = vault.draft();
+    draft.enrol_recovery_code(&RecoveryCode::make(&mut rng), private("code"), &mut rng).unwrap();
+    assert!(matches!(draft.finish(TIME, &mut rng).err(), Some(VaultError::PolicyViolation(_))));
+    let empty = Policy { allowed_kinds: Some(vec![]), ..Policy::default() };
+    assert!(matches!(
+        Draft::new_vault(vault_id, Some(empty), &mut rng).err(),
+        Some(VaultError::InvalidInput(_))
+    ));
+    assert_eq!(
+        Draft::new_vault(vault_id, None, &mut rng).unwrap().finish(TIME, &mut rng).err(),
+        Some(VaultError::LastSlot)
+    );
+}
+
+#[test]
+fn forty_epochs_list_the_last_32_and_forty_rotations_link_the_last_32() {
+    let mut world = World::new(1 << 50);
+    for _ in 0..40 {
+        world.change(&[Op::Rotate], false);
+    }
+    world.check();
+    let manifest: Value =
+        ciborium::from_reader(world.storage.parts().unwrap().unwrap().manifest.as_slice()).unwrap();
+    let length = |key| at(&mut manifest.clone(), key).as_array().unwrap().len();
+    assert_eq!((length(5), length(10)), (32, 32));
+}
