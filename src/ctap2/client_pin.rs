@@ -37,7 +37,7 @@ pub type KeyAgreementKey = P256Point;
 const GET_KEY_AGREEMENT: u64 = PinV1Subcommand::GetKeyAgreement as u64;
 
 impl ClientPin {
-    /// A sub-command that does not exist here is INVALID_SUBCOMMAND, whatever else is in the request.
+    /// A sub-command that does not exist here is INVALID_SUBCOMMAND; its other parameters are not looked at.
     pub(super) fn read(parameters: &Entries<'_>) -> Result<Self, Status> {
         let protocol = optional(parameters.at(0x01), read::unsigned)?;
         match required(parameters.at(0x02), read::unsigned)? {

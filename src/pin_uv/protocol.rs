@@ -162,3 +162,59 @@ impl SharedSecret {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The protocol 1 vectors give no private keys, and from outside a shared secret is only ever agreed upon.
+    #[test]
+    fn protocol_one_pin_computations_match_the_vectors() {
+        let set: serde_json::Value =
+            serde_json::from_str(include_str!("../../vectors/pin_protocols.json")).unwrap();
+        let all = set["vectors"].as_array().unwrap();
+        let mut seen = 0;
+        for vector in all.iter().filter(|vector| vector["pin_protocol"] == 1) {
+            let bytes = |name: &str| vector[name].as_str().map(|text| hex::decode(text).unwrap());
+            let key = Secret::from_slice(&bytes("shared_secret").unwrap()).unwrap();
+            let shared = SharedSecret(Keys::One(key));
+            for (plain, encrypted) in [
+                ("new_pin_padded", "new_pin_enc"),
+                ("pin_hash16", "pin_hash_enc"),
+                ("pin_token", "pin_token_enc"),
+            ] {
+                let (Some(plain), Some(encrypted)) = (bytes(plain), bytes(encrypted)) else { continue };
+                assert_eq!(shared.decrypt(&encrypted).unwrap().expose(), plain);
+                assert_eq!(shared.encrypt(&plain, &mut NoRng).unwrap(), encrypted);
+                seen += 1;
+            }
+            if let (Some(message), Some(param)) = (bytes("new_pin_enc"), bytes("pin_uv_auth_param")) {
+                assert_eq!(shared.authenticate(&[&message]), param);
+                assert!(shared.verify(&[&message], &param));
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 4);
+    }
+
+    /// Protocol 1 draws nothing.
+    struct NoRng;
+
+    impl rand_core::TryRng for NoRng {
+        type Error = core::convert::Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            panic!("nothing is drawn")
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            panic!("nothing is drawn")
+        }
+
+        fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
+            panic!("nothing is drawn")
+        }
+    }
+
+    impl rand_core::TryCryptoRng for NoRng {}
+}

@@ -1,0 +1,203 @@
+//! Responses: written canonically, member by member. The expected bytes are the vectors', read by ciborium.
+
+mod support;
+
+use ciborium::{Value, cbor};
+use countersign::{
+    cbor::{Item, Profile},
+    cose::P256Point,
+    ctap2::{
+        ClientPinResponse, GetAssertionResponse, GetInfoResponse, MakeCredentialResponse, Response, Status,
+    },
+    webauthn::{Aaguid, CredentialId, UserEntity, UserHandle},
+};
+use support::{bytes, list, vectors};
+
+/// What follows the status byte of a success, canonical for certain and read by somebody else.
+fn body(response: &[u8]) -> Value {
+    let (status, body) = response.split_first().unwrap();
+    assert_eq!(*status, 0x00);
+    assert!(Item::parse(body, Profile::CTAP2).is_ok(), "not canonical: {}", hex::encode(body));
+    ciborium::from_reader(body).unwrap()
+}
+
+fn at(map: &Value, key: u64) -> &Value {
+    let entries = map.as_map().unwrap();
+    &entries.iter().find(|(k, _)| *k == Value::from(key)).unwrap_or_else(|| panic!("no {key}")).1
+}
+
+fn format(name: &str) -> &'static str {
+    ["none", "packed"].into_iter().find(|format| *format == name).unwrap()
+}
+
+#[test]
+fn creation_responses_are_written_byte_for_byte() {
+    for vector in list(&vectors("ctap2_transcripts"), "vectors") {
+        let expected = bytes(vector, "mc_response");
+        let parts = body(&expected);
+        let response = Response::MakeCredential(MakeCredentialResponse {
+            fmt: format(at(&parts, 1).as_text().unwrap()),
+            auth_data: at(&parts, 2).as_bytes().unwrap().clone(),
+            att_stmt: at(&parts, 3).clone(),
+        });
+        assert_eq!(response.encode(), expected, "{}", vector["id"]);
+    }
+}
+
+#[test]
+fn an_attestation_statement_is_sorted_when_written() {
+    let att_stmt = cbor!({ "x5c" => [], "sig" => "s", "alg" => -7 }).unwrap();
+    let response = MakeCredentialResponse { fmt: "packed", auth_data: vec![], att_stmt };
+    let names: Vec<_> = at(&body(&Response::MakeCredential(response).encode()), 3).as_map().unwrap().clone();
+    let names: Vec<_> = names.iter().map(|(name, _)| name.as_text().unwrap()).collect();
+    assert_eq!(names, ["alg", "sig", "x5c"]);
+}
+
+#[test]
+fn an_attestation_statement_that_ctap2_cannot_hold_is_our_failure() {
+    let tagged = Value::Tag(0, Box::new(Value::Text("2026-01-01T00:00:00Z".into())));
+    let repeated = Value::Map(vec![(1.into(), 1.into()), (1.into(), 2.into())]);
+    for att_stmt in [tagged, repeated] {
+        let response = MakeCredentialResponse { fmt: "packed", auth_data: vec![], att_stmt };
+        assert_eq!(Response::MakeCredential(response).encode(), [0x7f]);
+    }
+}
+
+fn assertion(response: &Value) -> GetAssertionResponse {
+    let credential = at(response, 1).as_map().unwrap()[0].1.as_bytes().unwrap().clone();
+    GetAssertionResponse {
+        credential: CredentialId::new(&credential).unwrap(),
+        auth_data: at(response, 2).as_bytes().unwrap().clone(),
+        signature: at(response, 3).as_bytes().unwrap().clone(),
+        user: None,
+        number_of_credentials: None,
+        user_selected: false,
+    }
+}
+
+#[test]
+fn assertion_responses_are_written_byte_for_byte() {
+    for (set, name) in [("ctap2_transcripts", "ga_response"), ("ctap2_hmac_secret", "response")] {
+        for vector in list(&vectors(set), "vectors") {
+            let expected = bytes(vector, name);
+            let response = Response::GetAssertion(assertion(&body(&expected)));
+            assert_eq!(response.encode(), expected, "{}", vector["id"]);
+        }
+    }
+}
+
+#[test]
+fn an_assertion_names_the_account_and_how_many_there_are() {
+    let mut response = GetAssertionResponse {
+        credential: CredentialId::new(b"id").unwrap(),
+        auth_data: vec![1],
+        signature: vec![2],
+        user: Some(UserEntity {
+            id: UserHandle::new(b"u").unwrap(),
+            name: Some("n".into()),
+            display_name: Some("d".into()),
+        }),
+        number_of_credentials: Some(2),
+        user_selected: true,
+    };
+    let whole = cbor!({
+        1 => { "id" => Value::Bytes(b"id".into()), "type" => "public-key" },
+        2 => Value::Bytes(vec![1]),
+        3 => Value::Bytes(vec![2]),
+        4 => { "id" => Value::Bytes(b"u".into()), "name" => "n", "displayName" => "d" },
+        5 => 2,
+        6 => true,
+    });
+    assert_eq!(body(&Response::GetAssertion(response.clone()).encode()), whole.unwrap());
+
+    let user = response.user.as_mut().unwrap();
+    (user.name, user.display_name) = (None, None);
+    (response.number_of_credentials, response.user_selected) = (None, false);
+    let least = cbor!({
+        1 => { "id" => Value::Bytes(b"id".into()), "type" => "public-key" },
+        2 => Value::Bytes(vec![1]),
+        3 => Value::Bytes(vec![2]),
+        4 => { "id" => Value::Bytes(b"u".into()) },
+    });
+    assert_eq!(body(&Response::GetAssertion(response).encode()), least.unwrap());
+}
+
+fn get_info() -> GetInfoResponse {
+    GetInfoResponse {
+        versions: vec!["FIDO_2_0", "FIDO_2_3"],
+        extensions: vec!["credProtect", "hmac-secret"],
+        aaguid: Aaguid([0xaa; 16]),
+        options: vec![("rk", true), ("makeCredUvNotRqd", true), ("up", true), ("plat", false)],
+        max_msg_size: 7609,
+        pin_uv_auth_protocols: vec![2, 1],
+        max_credential_count_in_list: Some(8),
+        max_credential_id_length: Some(128),
+        transports: vec!["usb"],
+        algorithms: vec![-7, -8],
+        firmware_version: Some(1),
+        attestation_formats: vec!["packed"],
+    }
+}
+
+#[test]
+fn get_info_is_written_member_by_member_and_its_options_in_canonical_order() {
+    let expected = cbor!({
+        1 => ["FIDO_2_0", "FIDO_2_3"],
+        2 => ["credProtect", "hmac-secret"],
+        3 => Value::Bytes(vec![0xaa; 16]),
+        4 => { "rk" => true, "up" => true, "plat" => false, "makeCredUvNotRqd" => true },
+        5 => 7609,
+        6 => [2, 1],
+        7 => 8,
+        8 => 128,
+        9 => ["usb"],
+        10 => [{ "alg" => -7, "type" => "public-key" }, { "alg" => -8, "type" => "public-key" }],
+        14 => 1,
+        22 => ["packed"],
+    });
+    assert_eq!(body(&Response::GetInfo(get_info()).encode()), expected.unwrap());
+}
+
+#[test]
+fn get_info_leaves_out_what_would_say_nothing() {
+    let least = GetInfoResponse {
+        versions: vec!["FIDO_2_3"],
+        extensions: vec![],
+        pin_uv_auth_protocols: vec![],
+        max_credential_count_in_list: None,
+        max_credential_id_length: None,
+        transports: vec![],
+        algorithms: vec![],
+        firmware_version: None,
+        attestation_formats: vec![],
+        ..get_info()
+    };
+    let response = body(&Response::GetInfo(least).encode());
+    let keys: Vec<_> = response.as_map().unwrap().iter().map(|(key, _)| key.clone()).collect();
+    assert_eq!(keys, [1, 3, 4, 5].map(Value::from));
+}
+
+#[test]
+fn a_key_agreement_key_is_written_as_a_cose_key() {
+    let key = P256Point { x: [1; 32], y: [2; 32] };
+    let expected = cbor!({
+        1 => { 1 => 2, 3 => -25, -1 => 1, -2 => Value::Bytes(vec![1; 32]), -3 => Value::Bytes(vec![2; 32]) },
+    });
+    let response = Response::ClientPin(ClientPinResponse::KeyAgreement(key));
+    assert_eq!(body(&response.encode()), expected.unwrap());
+}
+
+#[test]
+fn success_without_a_body_and_failure_are_one_byte() {
+    assert_eq!(Response::Empty.encode(), [0x00]);
+    for (status, byte) in [
+        (Status::InvalidCommand, 0x01),
+        (Status::InvalidCbor, 0x12),
+        (Status::CredentialExcluded, 0x19),
+        (Status::PuatRequired, 0x36),
+        (Status::RequestTooLarge, 0x39),
+        (Status::InvalidSubcommand, 0x3e),
+    ] {
+        assert_eq!(Response::Failed(status).encode(), [byte]);
+    }
+}
