@@ -1,0 +1,29 @@
+//! What the fuzz targets do, as plain functions. `tests/fuzz_corpus.rs` takes this file in as a module and replays the
+//! seeds on stable; `cargo run --bin seed` writes them to where cargo-fuzz looks for them.
+//!
+//! A new target `x` is `src/x.rs` with its function, a line in [`TARGETS`] with its seeds, `fuzz_targets/x.rs`, and an
+//! entry in `Cargo.toml`.
+
+mod cbor;
+mod request;
+mod seeds;
+
+pub use cbor::cbor;
+pub use request::request;
+pub use seeds::Seed;
+
+/// A fuzz target.
+pub struct Target {
+    /// The name of its program.
+    pub name: &'static str,
+    /// Panics when an invariant is broken.
+    pub run: fn(&[u8]),
+    /// What to start from.
+    pub seeds: fn() -> Vec<Seed>,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "cbor", run: cbor, seeds: seeds::cbor },
+    Target { name: "request", run: request, seeds: seeds::request },
+];
