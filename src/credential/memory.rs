@@ -55,11 +55,11 @@ impl MemoryStore {
 
     /// How many credentials there would be after `changes`.
     fn count_after(&self, changes: &ChangeSet) -> usize {
+        let put: BTreeSet<_> = changes.put.iter().map(|record| &record.credential.id).collect();
         if changes.clear {
-            return changes.put.len();
+            return put.len();
         }
         let deleted: BTreeSet<_> = changes.delete.iter().filter(|id| self.records.contains_key(id)).collect();
-        let put: BTreeSet<_> = changes.put.iter().map(|record| &record.credential.id).collect();
         let added = put.iter().filter(|id| !self.records.contains_key(id) || deleted.contains(*id)).count();
         self.records.len().saturating_sub(deleted.len()).saturating_add(added)
     }

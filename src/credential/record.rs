@@ -123,7 +123,7 @@ impl CredentialRecord {
             cred_random_with_uv: fields.secret(11)?,
             cred_random_without_uv: fields.secret(12)?,
         };
-        Ok(Self { credential, secret, unknown: fields.unknown() })
+        Ok(Self { credential, secret, unknown: fields.unknown()? })
     }
 }
 
@@ -223,8 +223,18 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn unknown(&self) -> BTreeMap<u64, Vec<u8>> {
-        let later = self.0.clone().filter_map(|(key, value)| Some((key.unsigned()?, value.raw().to_vec())));
-        later.filter(|(key, _)| *key > LAST_KNOWN).collect()
+    /// The members of later versions, which have higher keys. Any other unknown key is of no version.
+    fn unknown(&self) -> Result<BTreeMap<u64, Vec<u8>>, InvalidRecord> {
+        let mut unknown = BTreeMap::new();
+        for (key, value) in self.0.clone() {
+            match key.unsigned() {
+                Some(1..=LAST_KNOWN) => {}
+                Some(later @ 1..) => {
+                    unknown.insert(later, value.raw().to_vec());
+                }
+                _ => return Err(InvalidRecord::Malformed),
+            }
+        }
+        Ok(unknown)
     }
 }
