@@ -151,7 +151,8 @@ fn get_with_prf(criterion: &mut Criterion) {
 fn hmac_secret_input(world: &mut World, protocol: PinUvAuthProtocol) -> HmacSecretInput {
     use countersign::ctap2::{ClientPin, ClientPinResponse};
     let request = Request::ClientPin(ClientPin::GetKeyAgreement { pin_uv_auth_protocol: protocol.number() });
-    let Response::ClientPin(ClientPinResponse::KeyAgreement(peer)) = world.call(request, Person::Willing) else {
+    let Response::ClientPin(ClientPinResponse::KeyAgreement(peer)) = world.call(request, Person::Willing)
+    else {
         panic!("getKeyAgreement answers a key");
     };
     let (key_agreement, shared) = encapsulate(&RustCrypto, protocol, &peer, &mut world.rng).unwrap();

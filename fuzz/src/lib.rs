@@ -5,12 +5,16 @@
 //! entry in `Cargo.toml`.
 
 mod cbor;
+mod client_json;
 mod request;
 mod seeds;
+mod vault_open;
 
 pub use cbor::cbor;
+pub use client_json::client_json;
 pub use request::request;
 pub use seeds::Seed;
+pub use vault_open::vault_open;
 
 /// A fuzz target.
 pub struct Target {
@@ -25,5 +29,7 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target { name: "cbor", run: cbor, seeds: seeds::cbor },
+    Target { name: "client_json", run: client_json, seeds: seeds::client_json },
     Target { name: "request", run: request, seeds: seeds::request },
+    Target { name: "vault_open", run: vault_open, seeds: seeds::vault_open },
 ];

@@ -1,6 +1,9 @@
 //! Seeds, out of the conformance vectors.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -27,6 +30,41 @@ pub(crate) fn request() -> Vec<Seed> {
     seeds
 }
 
+/// Every envelope of the vault vectors, genuine or forged.
+pub(crate) fn vault_open() -> Vec<Seed> {
+    let file = vectors("vault-v1-envelope");
+    let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let states = list(&file, "vaults").iter().flat_map(|vault| list(vault, "states")).collect::<Vec<_>>();
+    let all = [states, list(&file, "memory"), list(&file, "negative")].concat();
+    let envelopes = all.iter().enumerate().filter_map(|(number, entry)| {
+        let bytes = hex::decode(entry["envelope"].as_str()?).ok()?;
+        Some((format!("envelope-{number}"), bytes))
+    });
+    envelopes.collect()
+}
+
+/// Options that relying-party libraries generated, and the shapes of the PRF extension's vectors.
+pub(crate) fn client_json() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for folder in ["vectors/options", "crates/cli/data"] {
+        let entries = fs::read_dir(folder_of(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+                seeds.push((name, fs::read(&path).expect("readable options")));
+            }
+        }
+    }
+    for shape in vectors("webauthn_l3_prf")["js_shape_vectors"].as_array().into_iter().flatten() {
+        let id = shape["id"].as_str().expect("an id");
+        let get =
+            serde_json::json!({ "challenge": "AAAA", "rpId": "example.org", "extensions": shape["input"] });
+        seeds.push((format!("prf-{id}"), get.to_string().into_bytes()));
+    }
+    seeds.sort();
+    seeds
+}
+
 /// The given hexadecimal members of all entries of a list in a vector file.
 fn members(set: &str, list: &str, name: &str, members: &[&str]) -> Vec<Seed> {
     let file = vectors(set);
@@ -43,11 +81,15 @@ fn members(set: &str, list: &str, name: &str, members: &[&str]) -> Vec<Seed> {
     seeds
 }
 
-/// A file in `vectors/`, which stands in this package's folder or in the one above.
-fn vectors(set: &str) -> Value {
-    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("vectors"));
-    let folder = folders.find(|folder| folder.is_dir()).expect("a folder `vectors`");
-    let path = folder.join(format!("{set}.json"));
+/// A file in `vectors/`.
+pub(crate) fn vectors(set: &str) -> Value {
+    let path = folder_of("vectors").join(format!("{set}.json"));
     let json = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_slice(&json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A folder of the repository, which is this package's folder or the one above.
+fn folder_of(name: &str) -> PathBuf {
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join(name));
+    folders.find(|folder| folder.is_dir()).unwrap_or_else(|| panic!("no folder {name}"))
 }
