@@ -4,10 +4,14 @@
 //! through [`CryptoProvider`], which hands out loaded keys. Small symmetric work does not: the functions beside it are
 //! RustCrypto's and are the fastest there are for a few blocks. Every function that needs randomness takes an RNG.
 
+#[cfg(feature = "getrandom")]
+mod os;
 mod provider;
 mod rustcrypto;
 mod symmetric;
 
+#[cfg(feature = "getrandom")]
+pub use os::OsRng;
 pub use provider::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer};
 pub use rustcrypto::RustCrypto;
 pub use symmetric::{
