@@ -1,1 +1,40 @@
-//! placeholder
+//! What touches the machine, so that the core need not: files, clock, terminal. For Unix systems.
+//!
+//! - [`VaultFile`] keeps one vault in one crash-safe database file; [`envelope_file`] takes a vault in and out whole.
+//! - [`SeenFile`] remembers which states of vaults this machine has seen; [`secret_file`] keeps a secret for one user.
+//! - [`Clock`] tells the time that the core is handed; randomness is [`countersign::crypto::OsRng`].
+//! - [`SecretSource`] is where PINs, passphrases and codes come from, and [`Person`] who answers the authenticator.
+//! - [`KeyDirectory`] is a software authenticator on disk.
+//!
+//! Every file and directory that is made here is for its owner alone (0600, 0700), whatever the umask. Everything is
+//! synchronous and blocks.
+#![forbid(unsafe_code)]
+
+#[cfg(not(unix))]
+compile_error!("countersign-host is for Unix systems");
+
+mod assenting;
+mod clock;
+mod database;
+pub mod envelope_file;
+mod error;
+mod fresh_file;
+mod key_directory;
+mod person;
+pub mod secret_file;
+mod secret_source;
+mod seen_file;
+mod terminal;
+mod terminal_person;
+mod vault_file;
+
+pub use assenting::AssentingPerson;
+pub use clock::Clock;
+pub use database::VaultDatabase;
+pub use error::HostError;
+pub use key_directory::{KeyDirectory, KeyStore};
+pub use person::{Person, describe};
+pub use secret_source::{SecretSource, SecretText};
+pub use seen_file::SeenFile;
+pub use terminal_person::TerminalPerson;
+pub use vault_file::VaultFile;

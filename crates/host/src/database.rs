@@ -1,0 +1,352 @@
+//! A vault in a database: one transaction per write.
+
+use std::path::Path;
+
+use countersign::{
+    crypto::sha256,
+    vault::{
+        Base, Envelope, ItemId, ItemSource, Row, StorageError, StoredVault, Tag, VaultError, VaultStorage,
+        Write,
+    },
+};
+use redb::{
+    Builder, Database, DatabaseError, Durability, MultimapTable, MultimapTableDefinition, ReadTransaction,
+    ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition, WriteTransaction,
+};
+
+use crate::error::{HostError, is_full};
+
+/// The version of these tables.
+const FORMAT: u32 = 1;
+/// What a database of redb begins with; without it the file is something else, or its creation was cut off.
+const MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
+/// More cache does not help: a look-up touches a few pages.
+const CACHE: usize = 16 * 1024 * 1024;
+
+/// By name: `format` (u32, big endian), `manifest`, `mac`, `epoch` (u64, big endian), `index` (the index id).
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// item_id -> (version, hash). Apart from the items, so that the index is read without them.
+const ROWS: TableDefinition<'_, [u8; 16], (u64, [u8; 32])> = TableDefinition::new("rows");
+/// item_id -> bytes.
+const ITEMS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("items");
+/// tag -> item_ids.
+const TAGS: MultimapTableDefinition<'_, Tag, [u8; 16]> = MultimapTableDefinition::new("tags");
+/// item_id -> tags: what must go when the item goes.
+const TAGS_OF: MultimapTableDefinition<'_, [u8; 16], Tag> = MultimapTableDefinition::new("tags of");
+
+/// A [`VaultStorage`] over any medium that the database `redb` can use. [`VaultFile`](crate::VaultFile) is this over a
+/// file, and what programs want; the medium is open so that a failing one can be put in its place.
+///
+/// A write is one transaction: compare and swap, all changes, and the flush to the medium. Reopening after a crash finds
+/// the last confirmed state without walking the database. The previous manifest is not kept: nobody reads the items
+/// while a transaction replaces them.
+#[derive(Debug)]
+pub struct VaultDatabase {
+    database: Database,
+}
+
+impl VaultDatabase {
+    /// Makes a database without a vault on an empty medium. `name` stands for it in errors.
+    pub fn create(medium: impl StorageBackend, name: &Path) -> Result<Self, HostError> {
+        let length = medium.len().map_err(|error| HostError::io(name, error))?;
+        if length != 0 {
+            return Err(HostError::AlreadyExists(name.to_path_buf()));
+        }
+        let this = Self { database: open(medium, name)? };
+        this.make_tables().map_err(|fault| fault.at(name))?;
+        Ok(this)
+    }
+
+    /// Opens what [`VaultDatabase::create`] has made. [`HostError::Busy`], [`HostError::WrongFile`],
+    /// [`HostError::NewerVersion`], [`HostError::Damaged`].
+    pub fn open(medium: impl StorageBackend, name: &Path) -> Result<Self, HostError> {
+        let mut magic = [0; 9];
+        let length = medium.len().map_err(|error| HostError::io(name, error))?;
+        if length >= 9 {
+            medium.read(0, &mut magic).map_err(|error| HostError::io(name, error))?;
+        }
+        let wrong_file = HostError::WrongFile(name.to_path_buf(), "a vault file");
+        if magic != *MAGIC {
+            return Err(wrong_file);
+        }
+        let this = Self { database: open(medium, name)? };
+        match this.format() {
+            Ok(Some(FORMAT)) => Ok(this),
+            Ok(Some(newer)) if newer > FORMAT => Err(HostError::NewerVersion(name.to_path_buf())),
+            Ok(_) => Err(wrong_file),
+            Err(fault) => Err(fault.at(name)),
+        }
+    }
+
+    /// Takes in an envelope in whole form where there is no vault yet. There are no tags before somebody opens the vault
+    /// and makes them.
+    ///
+    /// [`VaultError::InvalidInput`]: the index form has no items to store. [`StorageError::Conflict`]: there is a vault.
+    pub fn import(&mut self, envelope: &Envelope) -> Result<(), VaultError> {
+        let stored = envelope.to_stored();
+        if envelope.items().count() != stored.rows.len() {
+            return Err(VaultError::InvalidInput("an envelope without its items"));
+        }
+        let imported = self.transact(|transaction| {
+            let mut tables = Tables::open(transaction)?;
+            if tables.base()?.is_some() {
+                return Err(Fault(StorageError::Conflict));
+            }
+            for (row, bytes) in envelope.items() {
+                tables.put(&row, bytes, &[])?;
+            }
+            tables.set_head(&stored.manifest, &stored.mac, envelope.epoch())
+        });
+        Ok(imported?)
+    }
+
+    /// Gives unused room back. Whether there was any.
+    pub fn compact(&mut self) -> Result<bool, StorageError> {
+        self.database.compact().map_err(|error| Fault::from(redb::Error::from(error)).0)
+    }
+
+    /// Reads everything and verifies the checksums that the database keeps; repairs its book-keeping. False: it needed
+    /// repair. [`StorageError::Io`]: contents are damaged. It tells rot; whether somebody altered the vault, only opening
+    /// the vault tells.
+    pub fn check(&mut self) -> Result<bool, StorageError> {
+        self.database.check_integrity().map_err(|error| Fault::from(redb::Error::from(error)).0)
+    }
+
+    fn make_tables(&self) -> Result<(), Fault> {
+        let transaction = self.begin_write()?;
+        Tables::open(&transaction)?.meta.insert("format", FORMAT.to_be_bytes().as_slice())?;
+        Ok(transaction.commit()?)
+    }
+
+    fn format(&self) -> Result<Option<u32>, Fault> {
+        let transaction = self.database.begin_read()?;
+        match transaction.open_table(META) {
+            Err(redb::TableError::Storage(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+            Ok(meta) => Ok(meta.get("format")?.and_then(|format| number(format.value()))),
+        }
+    }
+
+    fn begin_write(&self) -> Result<WriteTransaction, Fault> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        transaction.set_quick_repair(true);
+        Ok(transaction)
+    }
+
+    fn transact(
+        &mut self,
+        edit: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
+    ) -> Result<(), StorageError> {
+        let transact = || {
+            let transaction = self.begin_write()?;
+            edit(&transaction)?;
+            Ok(transaction.commit()?)
+        };
+        transact().map_err(|fault: Fault| fault.0)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StorageError> {
+        let read = || read(&self.database.begin_read()?);
+        read().map_err(|fault| fault.0)
+    }
+}
+
+fn open(medium: impl StorageBackend, name: &Path) -> Result<Database, HostError> {
+    let path = || name.to_path_buf();
+    Builder::new().set_cache_size(CACHE).create_with_backend(medium).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => HostError::Busy(path()),
+        DatabaseError::UpgradeRequired(_) => HostError::NewerVersion(path()),
+        DatabaseError::Storage(redb::StorageError::Io(error)) => HostError::io(name, error),
+        _ => HostError::Damaged(path()),
+    })
+}
+
+impl ItemSource for VaultDatabase {
+    fn item(&self, id: &ItemId) -> Result<Option<Vec<u8>>, StorageError> {
+        self.read(|transaction| {
+            let items = transaction.open_table(ITEMS)?;
+            Ok(items.get(id.as_bytes())?.map(|bytes| bytes.value().to_vec()))
+        })
+    }
+}
+
+impl VaultStorage for VaultDatabase {
+    fn parts(&self) -> Result<Option<StoredVault>, StorageError> {
+        self.read(|transaction| {
+            let meta = transaction.open_table(META)?;
+            let Some(manifest) = meta.get("manifest")? else { return Ok(None) };
+            let mac = meta.get("mac")?.and_then(|mac| mac.value().try_into().ok()).ok_or(Fault::DAMAGED)?;
+            let rows: Result<_, Fault> =
+                transaction.open_table(ROWS)?.range::<[u8; 16]>(..)?.map(|entry| Ok(row(entry?))).collect();
+            Ok(Some(StoredVault { manifest: manifest.value().to_vec(), mac, rows: rows? }))
+        })
+    }
+
+    fn index_id(&self) -> Result<Option<Tag>, StorageError> {
+        self.read(|transaction| {
+            let index_id = transaction.open_table(META)?.get("index")?;
+            Ok(index_id.and_then(|index_id| index_id.value().try_into().ok()))
+        })
+    }
+
+    fn tagged(&self, tag: &Tag) -> Result<Vec<ItemId>, StorageError> {
+        self.read(|transaction| {
+            let found = transaction.open_multimap_table(TAGS)?.get(tag)?;
+            found.map(|id| Ok(ItemId(id?.value()))).collect()
+        })
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), StorageError> {
+        self.transact(|transaction| {
+            let mut tables = Tables::open(transaction)?;
+            if tables.base()? != write.base {
+                return Err(Fault(StorageError::Conflict));
+            }
+            for id in &write.delete {
+                tables.delete(id)?;
+            }
+            for put in &write.put {
+                tables.put(&put.row, &put.bytes, &put.tags)?;
+            }
+            tables.set_index_id(&write.index_id)?;
+            tables.set_head(&write.manifest, &write.mac, write.epoch)
+        })
+    }
+
+    fn reindex(&mut self, index_id: Tag, tags: &[(ItemId, Vec<Tag>)]) -> Result<(), StorageError> {
+        self.transact(|transaction| {
+            transaction.delete_multimap_table(TAGS)?;
+            transaction.delete_multimap_table(TAGS_OF)?;
+            let mut tables = Tables::open(transaction)?;
+            for (id, tags) in tags {
+                if tables.rows.get(id.as_bytes())?.is_some() {
+                    tables.tag(id, tags)?;
+                }
+            }
+            tables.set_index_id(&index_id)
+        })
+    }
+}
+
+/// The tables of one write transaction.
+struct Tables<'t> {
+    meta: Table<'t, &'static str, &'static [u8]>,
+    rows: Table<'t, [u8; 16], (u64, [u8; 32])>,
+    items: Table<'t, [u8; 16], &'static [u8]>,
+    tags: MultimapTable<'t, Tag, [u8; 16]>,
+    tags_of: MultimapTable<'t, [u8; 16], Tag>,
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            meta: transaction.open_table(META)?,
+            rows: transaction.open_table(ROWS)?,
+            items: transaction.open_table(ITEMS)?,
+            tags: transaction.open_multimap_table(TAGS)?,
+            tags_of: transaction.open_multimap_table(TAGS_OF)?,
+        })
+    }
+
+    /// The state that is stored.
+    fn base(&self) -> Result<Option<Base>, Fault> {
+        let Some(manifest) = self.meta.get("manifest")? else { return Ok(None) };
+        let epoch = self.meta.get("epoch")?.and_then(|epoch| epoch.value().try_into().ok());
+        let epoch = u64::from_be_bytes(epoch.ok_or(Fault::DAMAGED)?);
+        Ok(Some(Base { epoch, hash: sha256(manifest.value()) }))
+    }
+
+    fn set_head(&mut self, manifest: &[u8], mac: &[u8; 32], epoch: u64) -> Result<(), Fault> {
+        self.meta.insert("manifest", manifest)?;
+        self.meta.insert("mac", mac.as_slice())?;
+        self.meta.insert("epoch", epoch.to_be_bytes().as_slice())?;
+        Ok(())
+    }
+
+    fn set_index_id(&mut self, index_id: &Tag) -> Result<(), Fault> {
+        self.meta.insert("index", index_id.as_slice())?;
+        Ok(())
+    }
+
+    fn put(&mut self, row: &Row, bytes: &[u8], tags: &[Tag]) -> Result<(), Fault> {
+        let id = row.item_id.as_bytes();
+        self.untag(&row.item_id)?;
+        self.rows.insert(id, (row.version, row.hash))?;
+        self.items.insert(id, bytes)?;
+        self.tag(&row.item_id, tags)
+    }
+
+    fn delete(&mut self, id: &ItemId) -> Result<(), Fault> {
+        self.untag(id)?;
+        self.rows.remove(id.as_bytes())?;
+        self.items.remove(id.as_bytes())?;
+        Ok(())
+    }
+
+    fn tag(&mut self, id: &ItemId, tags: &[Tag]) -> Result<(), Fault> {
+        for tag in tags {
+            self.tags.insert(tag, id.as_bytes())?;
+            self.tags_of.insert(id.as_bytes(), tag)?;
+        }
+        Ok(())
+    }
+
+    fn untag(&mut self, id: &ItemId) -> Result<(), Fault> {
+        for tag in self.tags_of.remove_all(id.as_bytes())? {
+            self.tags.remove(tag?.value(), id.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn row((id, entry): (redb::AccessGuard<'_, [u8; 16]>, redb::AccessGuard<'_, (u64, [u8; 32])>)) -> Row {
+    let (version, hash) = entry.value();
+    Row { item_id: ItemId(id.value()), version, hash }
+}
+
+fn number(bytes: &[u8]) -> Option<u32> {
+    bytes.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// A failure of the database, in the storage joint's words.
+#[derive(Debug)]
+struct Fault(StorageError);
+
+impl Fault {
+    const DAMAGED: Self = Self(StorageError::Io);
+
+    fn at(self, name: &Path) -> HostError {
+        match self.0 {
+            StorageError::Full => HostError::Full(name.to_path_buf()),
+            _ => HostError::Damaged(name.to_path_buf()),
+        }
+    }
+}
+
+impl From<redb::Error> for Fault {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) if is_full(&error) => Self(StorageError::Full),
+            _ => Self(StorageError::Io),
+        }
+    }
+}
+
+macro_rules! fault_from {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Fault {
+            fn from(error: $error) -> Self {
+                redb::Error::from(error).into()
+            }
+        }
+    )*};
+}
+
+fault_from!(
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);

@@ -1,0 +1,105 @@
+//! Files that appear whole or not at all, for their owner alone.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use countersign::{crypto::OsRng, rand_core::Rng};
+
+use crate::error::HostError;
+
+/// A file under a temporary name beside its target; gone when it is dropped before it was published.
+pub(crate) struct FreshFile {
+    temporary: PathBuf,
+    target: PathBuf,
+}
+
+impl FreshFile {
+    /// Makes the file, empty, mode 0600, and its directory where that is missing (0700).
+    pub(crate) fn make(target: &Path) -> Result<(Self, File), HostError> {
+        let directory = directory_of(target);
+        make_directory(directory)?;
+        let Some(name) = target.file_name() else {
+            return Err(HostError::WrongFile(target.to_path_buf(), "a file name"));
+        };
+        let random = OsRng::default().next_u64();
+        let temporary = directory.join(format!(".{}.{random:016x}.new", name.to_string_lossy()));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&temporary);
+        let file = file.map_err(|error| HostError::io(&temporary, error))?;
+        let fresh = Self { temporary, target: target.to_path_buf() };
+        // The umask has taken bits away, perhaps too many.
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| fresh.error(error))?;
+        Ok((fresh, file))
+    }
+
+    /// Where the file lies as long as it is not published.
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Gives the file its name, and fails if there is one of that name.
+    pub(crate) fn publish_new(&self) -> Result<(), HostError> {
+        // A link, unlike a renaming, never replaces.
+        std::fs::hard_link(&self.temporary, &self.target).map_err(|error| self.error(error))?;
+        self.finish()
+    }
+
+    /// Gives the file its name, in place of one of that name.
+    pub(crate) fn replace(&self) -> Result<(), HostError> {
+        std::fs::rename(&self.temporary, &self.target).map_err(|error| self.error(error))?;
+        self.finish()
+    }
+
+    fn finish(&self) -> Result<(), HostError> {
+        _ = std::fs::remove_file(&self.temporary);
+        let directory = directory_of(&self.target);
+        let synced = File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| HostError::io(directory, error))
+    }
+
+    fn error(&self, error: io::Error) -> HostError {
+        HostError::io(&self.target, error)
+    }
+}
+
+impl Drop for FreshFile {
+    fn drop(&mut self) {
+        _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// Writes a new file; [`HostError::AlreadyExists`] where there is one.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
+    write_fresh(path, bytes)?.publish_new()
+}
+
+/// Writes a file in place of the one that is there, if any.
+pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
+    write_fresh(path, bytes)?.replace()
+}
+
+fn write_fresh(path: &Path, bytes: &[u8]) -> Result<FreshFile, HostError> {
+    let (fresh, mut file) = FreshFile::make(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| HostError::io(path, error))?;
+    Ok(fresh)
+}
+
+/// Makes a directory, 0700, with those above it, where they are missing. What is there keeps its mode.
+pub(crate) fn make_directory(path: &Path) -> Result<(), HostError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| HostError::io(path, error))
+}
+
+/// The directory that a file is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}

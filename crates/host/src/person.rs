@@ -1,0 +1,57 @@
+//! Who answers the authenticator's questions.
+
+use countersign::authenticator::{Account, Answer, Purpose, Question};
+
+/// Somebody who answers.
+pub trait Person {
+    /// Answers one question. It may take its time; an answer after [`Question::deadline`] counts as none.
+    fn answer(&mut self, question: &Question) -> Answer;
+}
+
+/// What a question asks, in one sentence, without the accounts that can be chosen.
+pub fn describe(purpose: &Purpose) -> String {
+    match purpose {
+        Purpose::Register { rp, user } => {
+            format!("Make a passkey for {} as {}?", shown(rp.id.as_str()), user_name(user))
+        }
+        Purpose::AlreadyRegistered { rp } => {
+            format!("{} asks again for a passkey that you have already. Tell it so?", shown(rp.id.as_str()))
+        }
+        Purpose::SignIn { rp_id, accounts, choose } => match accounts.as_slice() {
+            [account, ..] if accounts.len() == 1 || !choose => {
+                format!("Sign in to {} as {}?", shown(rp_id.as_str()), account_name(account))
+            }
+            _ => format!("Sign in to {}: which account?", shown(rp_id.as_str())),
+        },
+        Purpose::NotRegistered { rp_id } => {
+            format!("There is no passkey for {} here. Tell it so?", shown(rp_id.as_str()))
+        }
+        Purpose::Select => "Use this authenticator?".to_owned(),
+        Purpose::Reset => "Delete EVERY passkey and the PIN of this authenticator?".to_owned(),
+        Purpose::Unlock => "Unlock the passkeys?".to_owned(),
+    }
+}
+
+/// How an account is shown: its name, and the display name where that says more.
+pub(crate) fn account_name(account: &Account) -> String {
+    user_name(&account.user)
+}
+
+fn user_name(user: &countersign::webauthn::UserEntity) -> String {
+    let (name, display_name) = (user.name.as_deref(), user.display_name.as_deref());
+    match (name.filter(|name| !name.is_empty()), display_name.filter(|name| !name.is_empty())) {
+        (Some(name), Some(display)) if name != display => format!("{} ({})", shown(name), shown(display)),
+        (Some(name), _) | (None, Some(name)) => shown(name),
+        (None, None) => "an account without a name".to_owned(),
+    }
+}
+
+/// A relying party's text as a terminal may show it: without control characters and direction marks, which could draw
+/// something else.
+pub(crate) fn shown(text: &str) -> String {
+    let harmless = |character: char| {
+        !character.is_control()
+            && !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|character| if harmless(character) { character } else { '\u{fffd}' }).collect()
+}

@@ -1,0 +1,48 @@
+//! A secret in a file of its own, raw bytes, that nobody but its owner may read.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use countersign::secret::Secret;
+use zeroize::Zeroize;
+
+use crate::{error::HostError, fresh_file};
+
+/// Writes a secret to a new file (0600), durably. [`HostError::AlreadyExists`]: an existing file is never replaced.
+pub fn create<const N: usize>(path: &Path, secret: &Secret<N>) -> Result<(), HostError> {
+    fresh_file::write_new(path, secret.expose())
+}
+
+/// Reads a secret of exactly `N` bytes. [`HostError::Exposed`]: others than the owner may read or write the file.
+/// [`HostError::UnusableSecret`]: it has another length.
+pub fn read<const N: usize>(path: &Path) -> Result<Secret<N>, HostError> {
+    let mut file = open(path)?;
+    let at = |error| HostError::io(path, error);
+    let wrong_length = HostError::UnusableSecret("the file has another length than the secret");
+    let secret = Secret::try_init_with(|bytes: &mut [u8; N]| match file.read_exact(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(HostError::UnusableSecret("the file has another length than the secret"))
+        }
+        other => other.map_err(at),
+    })?;
+    let mut surplus = [0];
+    let more = file.read(&mut surplus).map_err(at)?;
+    surplus.zeroize();
+    if more == 0 { Ok(secret) } else { Err(wrong_length) }
+}
+
+/// Opens a file with a secret, if it is its owner's alone.
+pub(crate) fn open(path: &Path) -> Result<File, HostError> {
+    let file = File::open(path).map_err(|error| HostError::io(path, error))?;
+    let metadata = file.metadata().map_err(|error| HostError::io(path, error))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    // Pipes and devices (`/dev/fd/3`, `<(…)`) have no readers but those that hold them.
+    if metadata.is_file() && mode & 0o077 != 0 {
+        return Err(HostError::Exposed(path.to_path_buf(), mode));
+    }
+    Ok(file)
+}
