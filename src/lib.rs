@@ -1,5 +1,25 @@
 //! **countersign** is the passkey engine that credential managers link in: a software FIDO2 authenticator (CTAP 2.3,
 //! WebAuthn Level 3) whose `hmac-secret`/PRF output unlocks an encrypted vault.
+//!
+//! It opens no file, socket, clock, thread or window. Bytes and answers go in; bytes and questions come out:
+//!
+//! ```text
+//!    options JSON ─▶ ┌──────────┐ ─▶ credential JSON
+//!                    │ provider │ ─▶ questions to a person     ◀─ answers
+//! commands, bytes ─▶ │          │ ─▶ look-ups and commits      ◀─ what a store found, done
+//!                    └──────────┘ ─▶ responses, PRF results ──▶ vault ─▶ items
+//! ```
+//!
+//! Top floor first:
+//! - [`provider`]: a credential manager in one struct. WebAuthn JSON in, JSON out. Start here.
+//! - [`authenticator`]: the CTAP2 state machine, with a bytes door, a typed door and a provider door.
+//! - [`client`]: the WebAuthn client. Whose RP ID it may be, what is signed, what the PRF is evaluated on.
+//! - [`vault`]: a key that passkeys, codes and devices open, and the items under it; storage that is not trusted.
+//! - [`extension`], [`pin_uv`], [`ctap2`], [`attestation`]: the parts of CTAP that the machine is made of.
+//! - [`credential`]: what a passkey is, and the joints to whoever keeps it.
+//! - [`webauthn`], [`crypto`], [`cose`], [`cbor`], [`secret`], [`user`], [`time`]: the ground floor.
+//!
+//! A room imports from rooms below it only. `ARCHITECTURE.md` has the plan, `SECURITY.md` the threat model.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub)]
@@ -34,3 +54,8 @@ pub mod vault;
 pub mod webauthn;
 
 pub use rand_core;
+
+/// The README's example, compiled and run with the documentation tests (it draws from the operating system).
+#[cfg(all(doctest, feature = "getrandom"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

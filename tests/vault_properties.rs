@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ciborium::Value;
 use countersign::{
-    crypto::{Hkdf, hmac_sha256, sha256, sha256_parts},
+    cbor::Writer,
+    crypto::{Hkdf, aead_open, aead_seal, hmac_sha256, sha256, sha256_parts},
     secret::Secret,
     time::UnixTime,
     vault::{
-        Draft, Envelope, Freshness, ItemId, MemoryStorage, Opening, Policy, RecoveryCode, Row, SlotId,
-        SlotKind, SlotPrivate, SlotSecret, Vault, VaultError, VaultId, VaultStorage,
+        Draft, Envelope, Freshness, ItemId, MemoryStorage, Opening, PassphraseCost, Policy, RecoveryCode,
+        Row, SlotId, SlotKind, SlotPrivate, SlotSecret, Vault, VaultError, VaultId, VaultStorage,
     },
 };
 use proptest::{collection::vec, prelude::*};
@@ -591,4 +592,197 @@ fn forty_epochs_list_the_last_32_and_forty_rotations_link_the_last_32() {
         ciborium::from_reader(world.storage.parts().unwrap().unwrap().manifest.as_slice()).unwrap();
     let length = |key| at(&mut manifest.clone(), key).as_array().unwrap().len();
     assert_eq!((length(5), length(10)), (32, 32));
+}
+
+/// What a holder of every secret could put into a slot: its keys wrapped anew, and a vault key sealed anew.
+struct Reforged {
+    vrk: [u8; 32],
+    vrk_commit: Option<[u8; 32]>,
+    slot_pk: Option<[u8; 32]>,
+}
+
+impl Sample {
+    /// The slot's own keys, and the key that wraps them, by the device secret.
+    fn slot_keys(&self, slot: &mut Value) -> (Secret<32>, Vec<u8>) {
+        let id = at(slot, 1).as_bytes().unwrap().clone();
+        let secret = &self.slots.iter().find(|(slot, _)| slot.0.as_slice() == id).unwrap().1;
+        let kdf_salt = at(slot, 8).as_bytes().unwrap().clone();
+        let mut context = Writer::new();
+        context
+            .array(7)
+            .bytes(&self.vault_id.0)
+            .bytes(&id)
+            .unsigned(6)
+            .unsigned(1)
+            .bytes(&[])
+            .bytes(&[])
+            .boolean(false);
+        let okm: Secret<64> = Hkdf::extract(&kdf_salt, secret.expose())
+            .expand(&[b"countersign/v1/slot-key\0", &context.finish()]);
+        let k_enc = Secret::from_slice(&okm.expose()[..32]).unwrap();
+        let nonce = at(at(slot, 10), 1).as_bytes().unwrap().as_slice().try_into().unwrap();
+        let wrapped = at(at(slot, 10), 2).as_bytes().unwrap().clone();
+        let keys = aead_open(&k_enc, &nonce, &wrapped, &self.wrapped_aad(slot)).unwrap();
+        (k_enc, keys.expose().to_vec())
+    }
+
+    fn wrapped_aad(&self, slot: &mut Value) -> Vec<u8> {
+        let bytes = |value: &mut Value| value.as_bytes().unwrap().clone();
+        let mut aad = Writer::new();
+        aad.array(9)
+            .text("countersign/v1/slot")
+            .bytes(&self.vault_id.0)
+            .unsigned(1)
+            .bytes(&bytes(at(slot, 1)));
+        aad.unsigned(6).map(0).bytes(&bytes(at(slot, 8))).bytes(&bytes(at(slot, 11))).unsigned(1);
+        aad.finish()
+    }
+
+    fn reforge(&self, manifest: &mut Value, index: usize, with: &Reforged) {
+        use hpke::{Deserializable, Kem, OpModeS, PskBundle, Serializable, kem::X25519HkdfSha256 as X25519};
+        let (k_enc, keys) = self.slot_keys(slot(manifest, index));
+        let private = <X25519 as Kem>::PrivateKey::from_bytes(&keys[..32]).unwrap();
+        if let Some(slot_pk) = with.slot_pk {
+            *at(slot(manifest, index), 11) = Value::Bytes(slot_pk.to_vec());
+            let aad = self.wrapped_aad(slot(manifest, index));
+            *at(at(slot(manifest, index), 10), 1) = Value::Bytes(vec![3; 12]);
+            *at(at(slot(manifest, index), 10), 2) =
+                Value::Bytes(aead_seal(&k_enc, &[3; 12], &keys, &aad).unwrap());
+        }
+        if let Some(vrk_commit) = with.vrk_commit {
+            *at(manifest, 6) = Value::Bytes(vrk_commit.to_vec());
+        }
+        let vrk_commit = at(manifest, 6).as_bytes().unwrap().clone();
+        let slot = slot(manifest, index);
+        let id = at(slot, 1).as_bytes().unwrap().clone();
+        let mut info = Writer::new();
+        info.raw(b"countersign/v1/vrk\0").array(2).bytes(&self.vault_id.0).unsigned(1);
+        let mut aad = Writer::new();
+        aad.array(5).bytes(&id).unsigned(1).unsigned(1).bytes(&vrk_commit);
+        aad.bytes(&sha256(at(slot, 11).as_bytes().unwrap()));
+        let psk = PskBundle::new(&keys[32..], &id).unwrap();
+        let (enc, ciphertext) =
+            hpke::single_shot_seal_with_rng::<hpke::aead::AesGcm256, hpke::kdf::HkdfSha256, X25519>(
+                &OpModeS::Psk(psk),
+                &X25519::sk_to_pk(&private),
+                &info.finish(),
+                &with.vrk,
+                &aad.finish(),
+                &mut CountingRng(31),
+            )
+            .unwrap();
+        *at(at(slot, 12), 1) = Value::Bytes(enc.to_bytes().to_vec());
+        *at(at(slot, 12), 2) = Value::Bytes(ciphertext);
+    }
+
+    fn open_first(&self, bytes: &[u8]) -> Result<(), VaultError> {
+        let envelope = Envelope::decode(bytes)?;
+        let first = envelope.slots().next().unwrap().slot_id();
+        let secret = &self.slots.iter().find(|(slot, _)| *slot == first).unwrap().1;
+        envelope.open(&first, &SlotSecret::Device(secret), Opening::default()).map(|_| ())
+    }
+}
+
+#[test]
+fn a_vault_key_that_is_not_the_committed_one_is_refused_even_sealed_by_the_sak() {
+    let sample = Sample::new(13);
+    let right = Reforged { vrk: sample.vrk, vrk_commit: None, slot_pk: None };
+    sample.open_first(&sample.forge(|manifest, _| sample.reforge(manifest, 0, &right))).unwrap();
+    let wrong = Reforged { vrk_commit: Some([1; 32]), ..right };
+    let forged = sample.forge(|manifest, _| sample.reforge(manifest, 0, &wrong));
+    assert_eq!(sample.open_first(&forged), Err(VaultError::Tampered("vault key commitment")));
+}
+
+#[test]
+fn a_slot_public_key_that_is_not_the_slots_is_refused_even_wrapped_by_its_secret() {
+    let sample = Sample::new(14);
+    let wrong = Reforged { vrk: sample.vrk, vrk_commit: None, slot_pk: Some([9; 32]) };
+    let forged = sample.forge(|manifest, _| sample.reforge(manifest, 0, &wrong));
+    assert_eq!(sample.open_first(&forged), Err(VaultError::Tampered("slot public key")));
+}
+
+#[test]
+fn padding_that_is_none_is_malformed() {
+    let sample = Sample::new(15);
+    // Nothing but zeros; a marker in the block before the last; a marker that is none.
+    let mut early = vec![0; 128];
+    early[10] = 0x80;
+    for padded in [vec![0; 64], early, vec![0x81; 64]] {
+        let forged = sample.forge(|manifest, _| {
+            let slot = slot(manifest, 0);
+            let mut aad = Writer::new();
+            aad.array(4).text("countersign/v1/private").bytes(&sample.vault_id.0);
+            aad.bytes(at(slot, 1).as_bytes().unwrap()).unsigned(1);
+            let sealed = aead_seal(&sample.key("meta"), &[5; 12], &padded, &aad.finish()).unwrap();
+            *at(at(slot, 14), 1) = Value::Bytes(vec![5; 12]);
+            *at(at(slot, 14), 2) = Value::Bytes(sealed);
+        });
+        assert_eq!(sample.open(&forged), Err(VaultError::Malformed("padding")));
+    }
+}
+
+#[test]
+fn slots_from_the_future_are_malformed() {
+    let sample = Sample::new(16);
+    let forged = sample.forge(|manifest, _| *at(slot(manifest, 0), 6) = number(2));
+    assert!(matches!(sample.open(&forged), Err(VaultError::Malformed(_))));
+}
+
+#[test]
+fn a_lower_floor_than_the_one_seen_is_a_rollback() {
+    let sample = Sample::new(17);
+    let (slot, secret) = &sample.slots[0];
+    let mut memory = TestMemory::default();
+    let open = |memory: &mut TestMemory| {
+        let opening = Opening { memory: Some(memory), ..Opening::default() };
+        sample.envelope().open(slot, &SlotSecret::Device(secret), opening).map(|(_, freshness)| freshness)
+    };
+    assert_eq!(open(&mut memory), Ok(Freshness::FirstUse));
+    assert_eq!((open(&mut memory), memory.puts), (Ok(Freshness::Checked), 1));
+    memory.seen.get_mut(&sample.vault_id).unwrap().floor = 2;
+    assert_eq!(open(&mut memory), Err(VaultError::Rollback));
+}
+
+#[test]
+fn an_epoch_that_the_cut_would_split_leaves_the_ancestors_whole() {
+    let sample = Sample::new(18);
+    // 32 ancestors of epoch 100, the last two of them two heads of one epoch that were reconciled.
+    let forged = sample.forge(|manifest, _| {
+        *at(manifest, 3) = number(100);
+        let past = |epoch: u64, hash: u8| Value::Array(vec![number(epoch), Value::Bytes(vec![hash; 32])]);
+        let ancestors = (0..31).map(|age| past(99 - age, 1)).chain([past(69, 2)]).collect();
+        *at(manifest, 5) = Value::Array(ancestors);
+    });
+    sample.open(&forged).unwrap();
+    let (slot, secret) = &sample.slots[0];
+    let envelope = Envelope::decode(&forged).unwrap();
+    let (vault, _) = envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
+    let prepared = vault.draft().finish(TIME, &mut CountingRng(1)).unwrap();
+    let mut manifest: Value = ciborium::from_reader(prepared.write().manifest.as_slice()).unwrap();
+    let ancestors = at(&mut manifest, 5).as_array().unwrap();
+    let epochs: Vec<Value> = ancestors.iter().map(|past| past.as_array().unwrap()[0].clone()).collect();
+    assert_eq!(epochs, (70..=100).rev().map(number).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_fifth_passphrase_is_refused() {
+    let sample = Sample::new(19);
+    let (slot, secret) = &sample.slots[0];
+    let envelope = sample.envelope();
+    let (mut vault, _) = envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
+    vault.accept_as_is();
+    let cost = PassphraseCost { memory_kib: 19_456, passes: 2, lanes: 1 };
+    let enrol = |number: u64| {
+        let mut rng = CountingRng(90);
+        let mut draft = vault.draft();
+        for _ in 0..number {
+            draft.enrol_passphrase("correct horse", cost, private("passphrase"), &mut rng).unwrap();
+        }
+        draft.finish(TIME, &mut rng).map(|_| ())
+    };
+    assert_eq!(enrol(4), Ok(()));
+    assert!(matches!(enrol(5), Err(VaultError::InvalidInput(_))));
+    let cheap = PassphraseCost { memory_kib: 1024, ..cost };
+    let refused = vault.draft().enrol_passphrase("x", cheap, private("cheap"), &mut CountingRng(1));
+    assert!(matches!(refused, Err(VaultError::PolicyViolation(_))));
 }

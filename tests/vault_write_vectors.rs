@@ -19,7 +19,7 @@ fn vault_a(vectors: &Value) -> &Value {
     &vectors["vaults"][0]
 }
 
-fn state<'a>(vault: &'a Value, index: usize) -> &'a Value {
+fn state(vault: &Value, index: usize) -> &Value {
     &list(&vault["states"])[index]
 }
 

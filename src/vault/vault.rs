@@ -65,7 +65,11 @@ impl State {
             return Err(VaultError::Tampered("item"));
         }
         let item = StoredItem::decode(bytes)?;
-        if item.row(bytes) == *row { Ok(item) } else { Err(VaultError::Tampered("item")) }
+        if item.item_id == row.item_id && item.version == row.version {
+            Ok(item)
+        } else {
+            Err(VaultError::Tampered("item"))
+        }
     }
 
     pub(super) fn private(&self, id: &SlotId) -> Result<Option<SlotPrivate>, VaultError> {
