@@ -18,7 +18,15 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
             .arg(root.join("tests/reference/requirements.txt")),
     )?;
     command(Command::new("cargo").args(["build", "--release", "-p", "countersign-cli"]).current_dir(root))?;
+    let example = ["build", "--release", "-p", "countersign-host", "--example", "envelope"];
+    command(Command::new("cargo").args(example).current_dir(root))?;
     command(Command::new(&python).arg(root.join("tests/reference/test_vault.py")).current_dir(root))?;
-    let program = root.join("target/release/countersign");
-    command(Command::new(&python).arg(root.join("tests/interop/check.py")).arg(program).current_dir(root))
+    let release = root.join("target/release");
+    command(
+        Command::new(&python)
+            .arg(root.join("tests/interop/check.py"))
+            .arg(release.join("countersign"))
+            .arg(release.join("examples/envelope"))
+            .current_dir(root),
+    )
 }
