@@ -59,11 +59,12 @@ pub(super) struct Cursor {
 
 impl Cursor {
     pub(super) fn is_over(&self, now: Moment) -> bool {
-        now.ticks > self.deadline
+        now.ticks >= self.over_at()
     }
 
-    pub(super) fn deadline(&self) -> u64 {
-        self.deadline
+    /// The first tick at which it is over.
+    pub(super) fn over_at(&self) -> u64 {
+        self.deadline.saturating_add(1)
     }
 }
 

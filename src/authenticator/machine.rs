@@ -270,12 +270,12 @@ impl Authenticator {
         stale()
     }
 
-    /// Drops what ran out, and says at which tick something will run out next.
+    /// Drops what ran out, and says at which tick something will have run out next: called then, it drops that.
     pub fn tick(&mut self, now: Moment) -> Option<u64> {
         if self.stateful.as_ref().is_some_and(|cursor| cursor.is_over(now)) {
             self.stateful = None;
         }
-        self.stateful.as_ref().map(|cursor| cursor.deadline())
+        self.stateful.as_ref().map(|cursor| cursor.over_at())
     }
 
     /// Forgets everything that outlives a command: for when the host locks its store.

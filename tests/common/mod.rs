@@ -13,7 +13,8 @@ use countersign::{
         Answer, Argon2Cost, Authenticator, Channel, Outcome, PinEntry, Question, Settings, Step, Turn,
         UserVerification, Verification, run,
     },
-    credential::{MemoryStore, StateStore},
+    cbor::{Item, Profile},
+    credential::{CredentialRecord, MemoryStore, StateStore},
     crypto::RustCrypto,
     ctap2::{Request, Response},
     rand_core::{TryCryptoRng, TryRng},
@@ -174,11 +175,26 @@ impl World {
         run(&mut self.authenticator, &mut self.store, step, self.now, &mut self.rng)
     }
 
-    /// Runs a command to its end.
+    /// Everything that is kept, encoded: passkeys in the order of their identifiers, and the state.
+    pub fn kept(&self) -> (Vec<Vec<u8>>, Option<Vec<u8>>) {
+        let records = self.store.records().map(|record| record.encode().expose().to_vec()).collect();
+        let state = self.store.load_state().unwrap().map(|state| state.encoded().expose().to_vec());
+        (records, state)
+    }
+
+    /// The passkeys that are kept.
+    pub fn records(&self) -> Vec<CredentialRecord> {
+        self.store.records().map(CredentialRecord::clone_secret).collect()
+    }
+
+    /// Runs a command to its end; whatever it answers is canonical.
     pub fn finish(&mut self, mut step: Step, person: Person) -> Outcome {
         loop {
             match self.turn(step) {
-                Turn::Done(outcome) => return outcome,
+                Turn::Done(outcome) => {
+                    assert_canonical(&outcome.response.encode());
+                    return outcome;
+                }
                 Turn::Ask(question, pending) => {
                     let answer = answer(&question, person);
                     self.asked.push(question);
@@ -187,6 +203,22 @@ impl World {
             }
         }
     }
+}
+
+/// A response is a status byte and at most one canonical CBOR map, for our reader and for ciborium, which writes the same
+/// bytes again.
+pub fn assert_canonical(response: &[u8]) {
+    let (status, body) = response.split_first().expect("a status byte");
+    if body.is_empty() {
+        return;
+    }
+    assert_eq!(*status, 0, "only success has a body");
+    let item = Item::parse(body, Profile::CTAP2).expect("canonical CTAP2 CBOR");
+    assert!(item.map().is_some());
+    let value: ciborium::Value = ciborium::from_reader(body).expect("CBOR");
+    let mut again = Vec::new();
+    ciborium::into_writer(&value, &mut again).unwrap();
+    assert_eq!(again, body);
 }
 
 pub fn answer(question: &Question, person: Person) -> Answer {
