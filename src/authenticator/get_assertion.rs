@@ -216,15 +216,18 @@ impl Authenticator {
         Ok(self.load(query, AnyJob::GetNextAssertion(cursor)))
     }
 
-    /// Section 6.3, steps 4 to 7: signs with the next credential; one that is gone by now is passed over.
+    /// Section 6.3, steps 4 to 7: signs with the next credential; one that is gone or no longer applicable is passed over.
     pub(super) fn get_next_assertion_found(
         &mut self,
         mut cursor: Box<Cursor>,
-        mut records: Vec<CredentialRecord>,
+        records: Vec<CredentialRecord>,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
-        let Some(record) = records.pop() else { return self.load_next(cursor) };
+        let verified = cursor.proofs.verified.is_some();
+        let Some(record) = applicable(&cursor.request, records, verified).pop() else {
+            return self.load_next(cursor);
+        };
         let response = self.sign(&cursor.request, &cursor.proofs, &record, rng)?;
         let outcome = Outcome { response: Response::GetAssertion(response), prf: None };
         // Step 6: "Reset the timer".
@@ -321,15 +324,17 @@ fn query(request: &GetAssertion) -> Query {
     }
 }
 
-/// Step 7: what credProtect lets through, newest first.
+/// Step 7: what credProtect lets through and, where nothing is named, can be discovered; newest first.
 fn applicable(
     request: &GetAssertion,
     mut records: Vec<CredentialRecord>,
     verified: bool,
 ) -> Vec<CredentialRecord> {
+    let named = request.allow_list.is_some();
+    records.retain(|record| named || record.credential.discoverable);
     records.retain(|record| match record.credential.cred_protect {
         CredProtect::UserVerificationOptional => true,
-        CredProtect::UserVerificationOptionalWithCredentialIdList => verified || request.allow_list.is_some(),
+        CredProtect::UserVerificationOptionalWithCredentialIdList => verified || named,
         CredProtect::UserVerificationRequired => verified,
     });
     records.sort_by_key(|record| core::cmp::Reverse(record.credential.age()));
