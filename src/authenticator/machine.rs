@@ -220,8 +220,11 @@ impl Authenticator {
             Err(StoreError::Locked) => return self.ask_to_unlock(query, job, now),
             Err(error) => return Step::failed(store_status(error)),
         };
-        // The store is trusted to keep, not to judge: what it hands out is checked against what was asked for.
+        // The store is trusted to keep, not to judge: what it hands out is checked against what was asked for, and what it
+        // hands out twice counts once.
         records.retain(|record| query.matches(record));
+        records.sort_by(|left, right| left.credential.id.cmp(&right.credential.id));
+        records.dedup_by(|later, earlier| later.credential.id == earlier.credential.id);
         match job {
             Job::MakeCredential(job) => self.make_credential_found(job, records, now, rng).into(),
             Job::GetAssertion(job) => self.get_assertion_found(job, records, now, rng).into(),
