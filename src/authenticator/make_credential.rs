@@ -172,7 +172,8 @@ impl Authenticator {
         }
     }
 
-    /// Step 12: looks up the excludeList, if there is one.
+    /// Step 12: looks up the excludeList, if there is one. Where nothing else would be looked up before the commit, the
+    /// empty list is, too: a locked store asks to be unlocked then, instead of failing at the commit.
     fn look_up_excluded(
         &mut self,
         mut job: Box<Job>,
@@ -182,7 +183,7 @@ impl Authenticator {
     ) -> Result<Step, Status> {
         job.phase = phase;
         let ids: Vec<CredentialId> = job.request.exclude_list.iter().map(|named| named.id.clone()).collect();
-        if ids.is_empty() {
+        if ids.is_empty() && (job.discoverable || phase == Phase::ExcludeAgain) {
             return self.not_excluded(job, now, rng);
         }
         let query = Query::Named(job.request.rp.id.clone(), ids);
