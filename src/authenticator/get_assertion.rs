@@ -9,7 +9,7 @@ use super::{
     machine::{Authenticator, Door},
     question::{Account, Purpose},
     settings::CounterPolicy,
-    step::{After, Approval, Channel, Job as AnyJob, Outcome, Step},
+    step::{Approval, Channel, Job as AnyJob, Outcome, Step},
 };
 use crate::{
     credential::{ChangeSet, CredProtect, CredentialRecord, Query},
@@ -300,7 +300,7 @@ impl Authenticator {
             record.credential.last_used = now.date;
         }
         let changes = ChangeSet { put: vec![record], ..ChangeSet::default() };
-        self.commit(changes, None, After::Respond { outcome: Box::new(outcome), cursor })
+        self.commit(changes, None, outcome, cursor)
     }
 }
 

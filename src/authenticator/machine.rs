@@ -11,7 +11,7 @@ use super::{
     question::{Answer, Purpose, Question, Verification},
     settings::{InvalidSettings, Settings, UserVerification},
     state::{InvalidState, State},
-    step::{After, Approval, Channel, Job, Outcome, Pending, ProviderRequest, Refusal, Step, Work},
+    step::{Approval, Channel, Job, Outcome, Pending, ProviderRequest, Refusal, Step, Work},
 };
 use crate::{
     credential::{ChangeSet, CredentialRecord, Query, StateRecord, StoreError},
@@ -47,6 +47,8 @@ pub struct Authenticator {
     consecutive_failures: u8,
     /// Counts what took the floor, so that older pending commands are known to be stale.
     generation: u64,
+    /// A first PIN or a reset is being committed: what the state is shows when that commit is reported.
+    unsettled: bool,
 }
 
 /// Why an authenticator cannot start.
@@ -87,6 +89,7 @@ impl Authenticator {
             stateful: None,
             consecutive_failures: 0,
             generation: 0,
+            unsettled: false,
         })
     }
 
@@ -121,14 +124,11 @@ impl Authenticator {
     ) -> Step {
         match Request::decode(message, &self.settings.limits()) {
             Ok(request) => self.begin(from, request, now, rng),
-            Err(status) => {
-                self.take_floor();
-                Step::failed(status)
-            }
+            Err(status) => Step::failed(self.claim_floor().err().unwrap_or(status)),
         }
     }
 
-    /// Begins one CTAP2 command.
+    /// Begins one CTAP2 command. While a reset or a first PIN is being committed, every command but getInfo is NOT_ALLOWED.
     ///
     /// Order of draws from `rng`, over all the steps of one command. makeCredential: 32 bytes private key (again in the
     /// 2^-32 case that they are no P-256 scalar), the credential ID, 32 bytes CredRandomWithUV, 32 bytes
@@ -140,7 +140,9 @@ impl Authenticator {
         if matches!(request, Request::GetInfo) {
             return Step::respond(Response::GetInfo(self.info()));
         }
-        self.take_floor();
+        if let Err(status) = self.claim_floor() {
+            return Step::failed(status);
+        }
         match request {
             Request::MakeCredential(request) => {
                 self.make_credential(Door::Ctap, request, None, now, rng).into()
@@ -162,7 +164,9 @@ impl Authenticator {
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Step {
-        self.take_floor();
+        if let Err(status) = self.claim_floor() {
+            return Step::failed(status);
+        }
         match request {
             ProviderRequest::Create { request, prf } => {
                 self.make_credential(Door::Provider, request, Some(prf), now, rng).into()
@@ -176,16 +180,15 @@ impl Authenticator {
     /// Sets the first PIN; a host's own command, since the person types it there. PIN_AUTH_INVALID if one is set.
     /// Draws 16 bytes (the salt).
     pub fn set_pin(&mut self, pin: &PinEntry, rng: &mut dyn CryptoRng) -> Step {
-        self.take_floor();
+        if let Err(status) = self.claim_floor() {
+            return Step::failed(status);
+        }
         if self.state.pin.is_some() {
             return Step::failed(Status::PinAuthInvalid);
         }
         match PinVerifier::make(pin, self.settings.pin_cost, rng) {
             None => Step::failed(Status::Other),
-            Some(verifier) => {
-                let state = self.state.with_pin(verifier);
-                self.commit(ChangeSet::default(), Some(state), After::PinSet)
-            }
+            Some(verifier) => self.replace_state(ChangeSet::default(), self.state.with_pin(verifier)),
         }
     }
 
@@ -233,7 +236,7 @@ impl Authenticator {
         }
     }
 
-    /// Goes on after a commit, done or not.
+    /// Goes on after a commit, done or not. A commit is reported even if its command is over by now.
     pub fn committed(
         &mut self,
         pending: Pending,
@@ -242,14 +245,14 @@ impl Authenticator {
         rng: &mut dyn CryptoRng,
     ) -> Step {
         let current = pending.generation == self.generation;
+        self.settle(&pending);
         if let Err(error) = result {
-            self.undo(pending.work);
             return Step::failed(if current { store_status(error) } else { Status::KeepaliveCancel });
         }
-        if !current {
-            return stale();
-        }
         match pending.work {
+            // What is stored counts, whoever has the floor by now.
+            Work::ReplaceState { state, reset } => self.state_replaced(state, reset, current),
+            _ if !current => stale(),
             Work::CountTry { pin, choice, job, deadline } => {
                 self.compare_pin(pin, choice, job, deadline, now)
             }
@@ -258,15 +261,15 @@ impl Authenticator {
                 let approval = Approval { present: UserPresent::from_accepted_answer(), verified, choice };
                 self.approved(job, approval, now, rng)
             }
-            Work::Store(After::Respond { outcome, cursor }) => self.finish(*outcome, cursor),
-            Work::Store(After::PinSet) => Step::respond(Response::Empty),
-            Work::Store(After::Reset { .. }) => self.reset_done(),
+            Work::Respond { outcome, cursor } => self.finish(*outcome, cursor),
             Work::Approve { .. } | Work::Unlock { .. } | Work::Find { .. } => stale(),
         }
     }
 
-    /// Ends a command that waits for an answer. Nothing that it would have done is done.
+    /// Ends a command that waits for an answer. Nothing that it would have done is done. A [`Step::Commit`] can be cancelled
+    /// as long as the store has not begun it; after that, [`Authenticator::committed`] has to learn what became of it.
     pub fn cancel(&mut self, pending: Pending) -> Step {
+        self.settle(&pending);
         if pending.generation == self.generation {
             self.take_floor();
         }
@@ -332,31 +335,54 @@ impl Authenticator {
         Step::Load(query, pending)
     }
 
-    /// Commits `changes` and, if it changes, the state: one transaction.
+    /// Commits `changes` and, if it moves on, the state: one transaction, after which the response leaves.
     ///
     /// The new state counts from here on, not from the commit's success: should another command overtake the commit, what
     /// it commits is built on this one and cannot undo it. A counted try or a used-up place in the order is then at
-    /// worst counted for nothing; a PIN or a reset that was not committed is taken back.
-    pub(super) fn commit(&mut self, mut changes: ChangeSet, state: Option<State>, then: After) -> Step {
+    /// worst counted for nothing.
+    pub(super) fn commit(
+        &mut self,
+        mut changes: ChangeSet,
+        state: Option<State>,
+        outcome: Outcome,
+        cursor: Option<Box<Cursor>>,
+    ) -> Step {
         if let Some(state) = state {
             changes.state = Some(state.encode());
             self.state = state;
         }
-        Step::Commit(changes, self.pending(Work::Store(then)))
+        Step::Commit(changes, self.pending(Work::Respond { outcome: Box::new(outcome), cursor }))
+    }
+
+    /// Commits a state that does not follow from the one before: a first PIN, a reset. It counts when it is stored and
+    /// not before, and no command may begin until then: what such a command commits would be built on a state that may
+    /// never come to be, or bring back one that is gone.
+    pub(super) fn replace_state(&mut self, mut changes: ChangeSet, state: State) -> Step {
+        self.unsettled = true;
+        let reset = changes.clear;
+        changes.state = Some(state.encode());
+        Step::Commit(changes, self.pending(Work::ReplaceState { state, reset }))
+    }
+
+    fn state_replaced(&mut self, state: State, reset: bool, current: bool) -> Step {
+        self.state = state;
+        if reset {
+            self.forget();
+        }
+        if current { Step::respond(Response::Empty) } else { stale() }
+    }
+
+    /// The commit that everything waits for has come to its end, one way or the other.
+    fn settle(&mut self, pending: &Pending) {
+        if matches!(pending.work, Work::ReplaceState { .. }) {
+            self.unsettled = false;
+        }
     }
 
     /// Lets the response leave.
     pub(super) fn finish(&mut self, outcome: Outcome, cursor: Option<Box<Cursor>>) -> Step {
         self.stateful = cursor;
         Step::Done(outcome)
-    }
-
-    fn undo(&mut self, work: Work) {
-        match work {
-            Work::Store(After::PinSet) => self.state.pin = None,
-            Work::Store(After::Reset { before }) => self.state = before,
-            _ => {}
-        }
     }
 
     fn ask_to_unlock(&mut self, query: Query, job: Job, now: Moment) -> Step {
@@ -371,6 +397,15 @@ impl Authenticator {
 
     fn still_current(&self, pending: Pending) -> Option<Work> {
         (pending.generation == self.generation).then_some(pending.work)
+    }
+
+    /// A command takes the floor, unless a commit has to be reported first.
+    fn claim_floor(&mut self) -> Result<(), Status> {
+        if self.unsettled {
+            return Err(Status::NotAllowed);
+        }
+        self.take_floor();
+        Ok(())
     }
 
     /// Makes everything that is pending stale.
@@ -485,7 +520,7 @@ impl Authenticator {
     }
 
     /// Forgets what a power cycle would, after a reset.
-    pub(super) fn forget(&mut self) {
+    fn forget(&mut self) {
         self.take_floor();
         self.agreement = None;
         self.consecutive_failures = 0;

@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use super::{
     machine::{Authenticator, Door},
     question::Purpose,
-    step::{After, Approval, Job as AnyJob, Outcome, Refusal, Step},
+    step::{Approval, Job as AnyJob, Outcome, Refusal, Step},
 };
 use crate::{
     cose::CoseAlgorithm,
@@ -254,8 +254,7 @@ impl Authenticator {
             Outcome { response: Response::MakeCredential(response), prf: evaluate_prf(job, &record) };
         let changes = ChangeSet { delete: replaced, put: vec![record], ..ChangeSet::default() };
         let state = self.state.with_next_order();
-        let then = After::Respond { outcome: Box::new(outcome), cursor: None };
-        Ok(self.commit(changes, Some(state), then))
+        Ok(self.commit(changes, Some(state), outcome, None))
     }
 
     fn make_record(

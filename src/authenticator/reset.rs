@@ -5,13 +5,9 @@ use super::{
     question::Purpose,
     settings::ResetPolicy,
     state::State,
-    step::{After, Job, Step},
+    step::{Job, Step},
 };
-use crate::{
-    credential::ChangeSet,
-    ctap2::{Response, Status},
-    time::Moment,
-};
+use crate::{credential::ChangeSet, ctap2::Status, time::Moment};
 
 impl Authenticator {
     pub(super) fn reset(&mut self, now: Moment) -> Result<Step, Status> {
@@ -25,13 +21,7 @@ impl Authenticator {
 
     /// Everything goes in one transaction.
     pub(super) fn reset_approved(&mut self) -> Step {
-        let before = core::mem::take(&mut self.state);
         let changes = ChangeSet { clear: true, ..ChangeSet::default() };
-        self.commit(changes, Some(State::default()), After::Reset { before })
-    }
-
-    pub(super) fn reset_done(&mut self) -> Step {
-        self.forget();
-        Step::respond(Response::Empty)
+        self.replace_state(changes, State::default())
     }
 }

@@ -36,6 +36,10 @@ pub enum ProviderRequest {
 }
 
 /// What the machine came to, or needs.
+///
+/// A store carries look-ups and commits out in the order in which they were asked for, also when another command began
+/// in between: each later one is built on the earlier ones. A commit whose [`Pending`] is lost leaves the machine unsure of
+/// what is stored; make a new one from the stored state then.
 pub enum Step {
     /// The command is done.
     Done(Outcome),
@@ -74,18 +78,10 @@ pub(super) enum Work {
     CountTry { pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64 },
     /// The commit that gives the tries back after the right PIN.
     RestoreTries { choice: Option<CredentialId>, job: Job },
-    /// The command's own commit.
-    Store(After),
-}
-
-/// What follows a command's own commit.
-pub(super) enum After {
-    /// The response leaves, and the cursor for more assertions is set.
+    /// The command's own commit: after it the response leaves, and the cursor for more assertions is set.
     Respond { outcome: Box<Outcome>, cursor: Option<Box<get_assertion::Cursor>> },
-    /// The first PIN is set.
-    PinSet,
-    /// The authenticator is as new. Should the commit fail, it is as it was.
-    Reset { before: State },
+    /// The commit of a first PIN or of a reset.
+    ReplaceState { state: State, reset: bool },
 }
 
 /// The commands that take more than one step.
