@@ -1,0 +1,206 @@
+//! authenticatorGetInfo (CTAP 2.3 section 6.4) and the settings behind it.
+
+use std::sync::Arc;
+
+use countersign::{
+    attestation::AttestationFormat,
+    authenticator::{
+        Argon2Cost, Authenticator, CannotStart, CounterPolicy, InvalidSettings, InvalidState,
+        NewCredentialBackup, Settings, UserVerification,
+    },
+    cbor::{Item, Profile},
+    cose::CoseAlgorithm,
+    credential::StateRecord,
+    crypto::RustCrypto,
+    secret::SecretBytes,
+};
+
+use crate::common::{Person, World};
+
+fn info(world: &mut World) -> Vec<u8> {
+    let response = world.ctap(&[0x04], Person::Absent);
+    assert_eq!(response[0], 0);
+    response[1..].to_vec()
+}
+
+fn options(body: &[u8]) -> Vec<(String, bool)> {
+    let map = Item::parse(body, Profile::CTAP2).unwrap().map().unwrap();
+    let options = map.at(0x04).unwrap().map().unwrap();
+    options.map(|(name, on)| (name.text().unwrap().to_owned(), on.boolean().unwrap())).collect()
+}
+
+fn texts(body: &[u8], key: u64) -> Vec<String> {
+    let map = Item::parse(body, Profile::CTAP2).unwrap().map().unwrap();
+    let Some(list) = map.at(key) else { return Vec::new() };
+    list.array().unwrap().map(|item| item.text().unwrap().to_owned()).collect()
+}
+
+fn roles() -> [Settings; 3] {
+    [Settings::security_key(), Settings::platform(), Settings::credential_manager()]
+}
+
+#[test]
+fn info_is_canonical_and_asks_nobody() {
+    for settings in roles() {
+        let mut world = World::new(settings);
+        let body = info(&mut world);
+        assert!(world.asked.is_empty());
+        let names: Vec<_> = options(&body).into_iter().map(|(name, _)| name).collect();
+        let mut sorted = names.clone();
+        sorted.sort_by_key(|name| (name.len(), name.clone()));
+        assert_eq!(names, sorted);
+        assert_eq!(world.authenticator.info(), world.authenticator.info());
+    }
+}
+
+#[test]
+fn info_names_no_version_that_is_not_kept() {
+    for settings in roles() {
+        let versions = texts(&info(&mut World::new(settings)), 0x01);
+        assert_eq!(versions, ["FIDO_2_0"]);
+        assert!(!versions.contains(&"FIDO_2_2".to_owned()), "never");
+    }
+}
+
+#[test]
+fn info_does_not_list_none_as_an_attestation_format() {
+    for (attestation, listed) in
+        [(AttestationFormat::None, vec![]), (AttestationFormat::PackedSelf, vec!["packed"])]
+    {
+        let mut world = World::new(Settings { attestation, ..Settings::security_key() });
+        assert_eq!(texts(&info(&mut world), 0x16), listed);
+    }
+}
+
+#[test]
+fn info_option_uv_is_absent_false_or_true() {
+    let uv = |world: &mut World| {
+        options(&info(world)).into_iter().find(|(name, _)| name == "uv").map(|(_, configured)| configured)
+    };
+    assert_eq!(uv(&mut World::fresh()), None);
+    let mut world = World::new(Settings::security_key());
+    assert_eq!(uv(&mut world), Some(false));
+    world.set_pin();
+    assert_eq!(uv(&mut world), Some(true));
+    assert_eq!(uv(&mut World::with_host_verifier()), Some(true));
+}
+
+#[test]
+fn info_always_uv_turns_make_cred_uv_not_required_off() {
+    let option = |settings: Settings, name: &str| {
+        options(&info(&mut World::new(settings)))
+            .into_iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, on)| on)
+    };
+    let settings = Settings::security_key();
+    assert_eq!(option(settings.clone(), "makeCredUvNotRqd"), Some(true));
+    assert_eq!(option(settings.clone(), "alwaysUv"), None);
+    let always = Settings { always_uv: true, ..settings };
+    assert_eq!(option(always.clone(), "makeCredUvNotRqd"), Some(false));
+    assert_eq!(option(always.clone(), "alwaysUv"), Some(true));
+    let required = Settings { make_cred_uv_not_required: false, ..always };
+    assert_eq!(option(required, "makeCredUvNotRqd"), None);
+}
+
+#[test]
+fn info_says_what_the_settings_say() {
+    let settings = Settings {
+        algorithms: vec![CoseAlgorithm::EdDsa],
+        max_msg_size: 2048,
+        max_credential_count_in_list: 7,
+        firmware_version: Some(77),
+        ..Settings::platform()
+    };
+    let body = info(&mut World::new(settings.clone()));
+    let map = Item::parse(&body, Profile::CTAP2).unwrap().map().unwrap();
+    let number = |key| map.at(key).unwrap().unsigned();
+    assert_eq!(map.at(0x03).unwrap().bytes(), Some(settings.aaguid.0.as_slice()));
+    assert_eq!(
+        (number(0x05), number(0x07), number(0x08), number(0x0e)),
+        (Some(2048), Some(7), Some(1023), Some(77))
+    );
+    let algorithms: Vec<_> = map.at(0x0a).unwrap().array().unwrap().collect();
+    assert_eq!(algorithms.len(), 1);
+    assert_eq!(algorithms[0].map().unwrap().named("alg").unwrap().integer(), Some(-8));
+    assert_eq!(texts(&body, 0x09), ["internal"]);
+    assert_eq!(texts(&body, 0x02), ["credProtect", "hmac-secret"]);
+    assert!(options(&body).contains(&("plat".to_owned(), true)));
+    assert!(options(&body).contains(&("rk".to_owned(), true)));
+}
+
+#[test]
+fn settings_outside_their_invariants_are_refused_by_name() {
+    let base = Settings::security_key();
+    let repeated = vec![CoseAlgorithm::Es256, CoseAlgorithm::EdDsa, CoseAlgorithm::Es256];
+    let huge = Argon2Cost { memory: 1_048_577, passes: 1, lanes: 1 };
+    for (settings, field) in [
+        (Settings { algorithms: vec![], ..base.clone() }, "algorithms"),
+        (Settings { algorithms: repeated, ..base.clone() }, "algorithms"),
+        (Settings { credential_id_length: 15, ..base.clone() }, "credential_id_length"),
+        (Settings { credential_id_length: 1024, ..base.clone() }, "credential_id_length"),
+        (Settings { question_timeout: 999, ..base.clone() }, "question_timeout"),
+        (Settings { question_timeout: 600_001, ..base.clone() }, "question_timeout"),
+        (Settings { name_limit: 63, ..base.clone() }, "name_limit"),
+        (Settings { max_msg_size: 1023, ..base.clone() }, "max_msg_size"),
+        (Settings { max_credential_count_in_list: 0, ..base.clone() }, "max_credential_count_in_list"),
+        (Settings { max_credential_count_in_list: 1025, ..base.clone() }, "max_credential_count_in_list"),
+        (Settings { pin_cost: huge, ..base.clone() }, "pin_cost"),
+        (Settings { pin_cost: Argon2Cost { memory: 7, passes: 1, lanes: 1 }, ..base.clone() }, "pin_cost"),
+        (Settings { pin_cost: Argon2Cost { memory: 8, passes: 0, lanes: 1 }, ..base.clone() }, "pin_cost"),
+    ] {
+        let refused = Authenticator::new(settings, None, Arc::new(RustCrypto)).err();
+        assert_eq!(refused, Some(CannotStart::Settings(InvalidSettings(field))));
+    }
+}
+
+#[test]
+fn settings_of_the_roles_are_valid_and_as_documented() {
+    for settings in roles() {
+        assert!(Authenticator::new(settings, None, Arc::new(RustCrypto)).is_ok());
+    }
+    let manager = Settings::credential_manager();
+    assert!(matches!(manager.backup, NewCredentialBackup::Eligible { .. }));
+    assert_eq!((manager.sign_count, manager.attestation), (CounterPolicy::Zero, AttestationFormat::None));
+    assert_eq!(Settings::security_key().backup, NewCredentialBackup::DeviceBound);
+    assert_eq!(Settings::platform().user_verification, UserVerification::Host);
+}
+
+#[test]
+fn state_that_was_altered_is_refused() {
+    let good = [&[0xa2, 0x01, 0x01, 0x02, 0x05][..]].concat();
+    let start = |bytes: &[u8]| {
+        let state = StateRecord::new(SecretBytes::new(bytes.to_vec()));
+        Authenticator::new(Settings::security_key(), Some(&state), Arc::new(RustCrypto)).err()
+    };
+    assert_eq!(start(&good), None);
+    let refused = Some(CannotStart::State(InvalidState));
+    for bytes in [
+        &[][..],
+        &[0x80],
+        &[0xa1, 0x02, 0x05],
+        &[0xa1, 0x01, 0x01],
+        // Another version.
+        &[0xa2, 0x01, 0x02, 0x02, 0x05],
+        // Trailing bytes, and a PIN that is none.
+        &[0xa2, 0x01, 0x01, 0x02, 0x05, 0x00],
+        &[0xa3, 0x01, 0x01, 0x02, 0x05, 0x03, 0xf6],
+        &[0xa3, 0x01, 0x01, 0x02, 0x05, 0x03, 0xa0],
+    ] {
+        assert_eq!(start(bytes), refused, "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn state_with_more_tries_than_there_are_is_refused() {
+    let world = World::with_pin();
+    let mut state = world.kept().1.unwrap();
+    let start = |bytes: &[u8]| {
+        let state = StateRecord::new(SecretBytes::new(bytes.to_vec()));
+        Authenticator::new(Settings::security_key(), Some(&state), Arc::new(RustCrypto)).err()
+    };
+    assert_eq!(*state.last().unwrap(), 8, "the tries stand last");
+    assert_eq!(start(&state), None);
+    *state.last_mut().unwrap() = 9;
+    assert_eq!(start(&state), Some(CannotStart::State(InvalidState)));
+}

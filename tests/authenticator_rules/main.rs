@@ -1,0 +1,17 @@
+//! The authenticator by its rules: one test for each rule of CTAP 2.3, WebAuthn and the machine itself, with the exact
+//! status. Vectors are in `authenticator_vectors.rs`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod extensions;
+mod get_assertion;
+mod get_info;
+mod machine;
+mod make_credential;
+mod next_assertion;
+mod pin;
+mod provider;
+mod requests;
+mod reset;
+mod wire;
