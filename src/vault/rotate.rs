@@ -105,8 +105,6 @@ impl Draft<'_> {
         if let Some(place) = self.manifest.slots.iter_mut().find(|slot| slot.slot_id() == *id) {
             *place = tombstone;
         }
-        self.seals.remove(id);
-        self.privates.remove(id);
         self.drop_old_tombstones();
         if self.rotated { Ok(()) } else { self.rotate(items, rng) }
     }

@@ -141,7 +141,7 @@ fn input_key_material(
         (Unlock::Passkey(passkey), SlotSecret::PasskeyWithPin(prf, pin)) => {
             let argon = passkey.pin.as_ref().ok_or(VaultError::WrongSecret)?;
             let stretched = argon.hash(pin, ceiling)?;
-            Ok(SecretBytes::new([*prf.secret().expose(), *stretched.expose()].concat()))
+            Ok(join(prf.secret(), &stretched))
         }
         (Unlock::RecoveryCode | Unlock::ContactCode, SlotSecret::Code(code)) => {
             Ok(copy(code.secret().expose()))
@@ -152,6 +152,14 @@ fn input_key_material(
         (Unlock::Device, SlotSecret::Device(device)) => Ok(copy(device.expose())),
         _ => Err(VaultError::WrongSecret),
     }
+}
+
+/// Two secrets, one after the other; room for both, so that growing leaves no copy behind.
+fn join(first: &Secret<32>, second: &Secret<32>) -> SecretBytes {
+    let mut joined = Vec::with_capacity(64);
+    joined.extend_from_slice(first.expose());
+    joined.extend_from_slice(second.expose());
+    SecretBytes::new(joined)
 }
 
 /// A slot's own keys: slot_sk || SAK.
@@ -175,10 +183,7 @@ impl SlotOwnKeys {
         keys: &SlotKeys,
         rng: &mut dyn CryptoRng,
     ) -> Result<Sealed, VaultError> {
-        let mut plaintext = Vec::with_capacity(64);
-        plaintext.extend_from_slice(self.slot_sk.expose());
-        plaintext.extend_from_slice(self.sak.expose());
-        let plaintext = SecretBytes::new(plaintext);
+        let plaintext = join(&self.slot_sk, &self.sak);
         Sealed::seal(&keys.encryption(), plaintext.expose(), &wrapped_aad(vault_id, slot), rng)
     }
 
