@@ -11,8 +11,9 @@ use countersign::{
     secret::Secret,
     time::UnixTime,
     vault::{
-        Draft, Envelope, Freshness, ItemId, MemoryStorage, Opening, PassphraseCost, Policy, RecoveryCode,
-        Row, SlotId, SlotKind, SlotPrivate, SlotSecret, Vault, VaultError, VaultId, VaultStorage,
+        Draft, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PassphraseCost, Policy,
+        RecoveryCode, Row, SlotId, SlotKind, SlotPrivate, SlotSecret, StorageError, Vault, VaultError,
+        VaultId, VaultStorage,
     },
 };
 use proptest::{collection::vec, prelude::*};
@@ -785,4 +786,31 @@ fn a_fifth_passphrase_is_refused() {
     let cheap = PassphraseCost { memory_kib: 1024, ..cost };
     let refused = vault.draft().enrol_passphrase("x", cheap, private("cheap"), &mut CountingRng(1));
     assert!(matches!(refused, Err(VaultError::PolicyViolation(_))));
+}
+
+/// A source that has lost every item.
+struct Lost;
+
+impl ItemSource for Lost {
+    fn item(&self, _: &ItemId) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_draft_that_failed_to_rotate_or_remove_can_be_finished_without_harm() {
+    let mut sample = Sample::new(20);
+    let (slot, secret) = &sample.slots[0];
+    let envelope = sample.envelope();
+    let (mut vault, _) = envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
+    vault.accept_as_is();
+    let mut rng = CountingRng(40);
+    let mut draft = vault.draft();
+    assert_eq!(draft.rotate(&Lost, &mut rng), Err(VaultError::Tampered("item missing")));
+    assert_eq!(draft.remove(slot, &Lost, &mut rng), Err(VaultError::Tampered("item missing")));
+    let prepared = draft.finish(TIME, &mut rng).unwrap();
+    sample.storage.write(prepared.write()).unwrap();
+    vault.written(prepared, None).unwrap();
+    assert_eq!((vault.epoch(), vault.key_gen()), (2, 1));
+    sample.open(&sample.envelope().encode()).unwrap();
 }

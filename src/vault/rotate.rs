@@ -34,10 +34,13 @@ impl Draft<'_> {
         for slot in self.manifest.enabled() {
             require_suite(slot.suite)?;
         }
-        self.root = RootKey::make(self.manifest.vault_id, rng);
-        self.rotated = true;
+        let root = RootKey::make(self.manifest.vault_id, rng);
         self.take_up_slots(base)?;
-        self.take_up_items(base, items)
+        self.take_up_items(base, items)?;
+        // Last: a draft that could not take up everything must not be finished under the new key.
+        self.root = root;
+        self.rotated = true;
+        Ok(())
     }
 
     /// The SAKs and private parts that this draft does not have already, by the old key.
@@ -102,11 +105,14 @@ impl Draft<'_> {
         if self.manifest.enabled().count() < 2 || self.is_last_verified_fallback(removed)? {
             return Err(VaultError::LastSlot);
         }
+        if !self.rotated {
+            self.rotate(items, rng)?;
+        }
         if let Some(place) = self.manifest.slots.iter_mut().find(|slot| slot.slot_id() == *id) {
             *place = tombstone;
         }
         self.drop_old_tombstones();
-        if self.rotated { Ok(()) } else { self.rotate(items, rng) }
+        Ok(())
     }
 
     /// Whether it is the one slot that opens the vault without a passkey and was once seen to do so.

@@ -274,9 +274,9 @@ impl Draft<'_> {
     }
 
     /// The private part as this draft has it.
-    fn load_private(&mut self, id: &SlotId) -> Result<SlotPrivate, VaultError> {
-        if let Some(private) = self.privates.remove(id) {
-            return Ok(private);
+    fn load_private(&self, id: &SlotId) -> Result<SlotPrivate, VaultError> {
+        if let Some(private) = self.privates.get(id) {
+            return Ok(private.clone());
         }
         self.base().and_then(|base| base.private(id).transpose()).unwrap_or(Err(VaultError::NotFound))
     }
