@@ -13,7 +13,7 @@ use super::{
     ids::{ItemId, SlotId, VaultId},
     item::{Sealed, UnwrappedItem},
     keys::RootKey,
-    manifest::{MAX_MANIFEST, MAX_PAST, Manifest, Past, Policy},
+    manifest::{MAX_ITEMS, MAX_MANIFEST, MAX_PAST, Manifest, Past, Policy},
     memory::{Freshness, RollbackStore},
     private::{PrivatePlace, SlotPrivate},
     slot::{EnabledSlot, Slot},
@@ -25,8 +25,6 @@ use super::{
     vault::{State, Vault},
 };
 use crate::{crypto::sha256, secret::Secret, time::UnixTime};
-
-const MAX_ITEMS: usize = 1 << 20;
 
 /// A change in the making. Nothing of it exists until [`Draft::finish`], the storage, and [`Vault::written`] have all
 /// done their part; dropping it drops the change.

@@ -7,7 +7,7 @@ use super::{
     fields::{Fields, parse},
     ids::{SlotId, VaultId},
     item::{Row, StoredItem},
-    manifest::{BackupInfo, Manifest, Policy, ascending, read_list},
+    manifest::{BackupInfo, MAX_ITEMS, Manifest, Policy, ascending, read_list},
     memory::Freshness,
     open::{self, Opening},
     slot::{EnabledSlot, PrfSaltMode, Slot, SlotKind, SlotStatus},
@@ -16,8 +16,6 @@ use super::{
     vault::Vault,
 };
 use crate::cbor::Writer;
-
-const MAX_ITEMS: usize = 1 << 20;
 
 /// A decoded envelope. Its form was checked and nothing else: nobody has vouched for its contents until
 /// [`Envelope::open`] succeeds.

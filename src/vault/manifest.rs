@@ -12,6 +12,8 @@ use crate::cbor::{Item, Writer};
 
 /// The largest manifest, in bytes.
 pub(super) const MAX_MANIFEST: usize = 256 * 1024;
+/// The most items.
+pub(super) const MAX_ITEMS: usize = 1 << 20;
 /// The most slots of any status.
 pub(super) const MAX_SLOTS: usize = 64;
 /// How many earlier states, and how many links of the lineage, a manifest lists.
@@ -19,7 +21,7 @@ pub(super) const MAX_PAST: usize = 32;
 const MAX_PASSPHRASES: usize = 4;
 const HIGHEST_SUITE: u64 = 2;
 /// Policy key 1 where it is absent.
-const DEFAULT_MOST_PASSKEYS: usize = 5;
+pub(super) const DEFAULT_MOST_PASSKEYS: usize = 5;
 
 /// An earlier state: its epoch and the SHA-256 of its manifest bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

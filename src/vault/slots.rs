@@ -11,7 +11,7 @@ use super::{
     error::VaultError,
     ids::SlotId,
     item::Sealed,
-    manifest::MAX_SLOTS,
+    manifest::{DEFAULT_MOST_PASSKEYS, MAX_SLOTS},
     private::SlotPrivate,
     slot::{Argon, EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Suite, Unlock},
     slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret},
@@ -21,9 +21,6 @@ use crate::{
     secret::Secret,
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
-
-/// Policy key 1 where no policy says otherwise.
-const DEFAULT_MOST_PASSKEYS: usize = 5;
 
 /// A passkey that is to open a vault.
 pub struct PasskeyEnrolment<'a> {
