@@ -3,7 +3,7 @@
 //!
 //! A command is begun with [`Authenticator::begin`] (typed), [`Authenticator::begin_ctap`] (bytes) or
 //! [`Authenticator::begin_provider`] (a credential manager's own client). Each [`Step`] that is not [`Step::Done`] says what
-//! is needed and carries a [`Pending`] that the answer eats. [`run`] drives the store for hosts that have a synchronous
+//! is needed and carries a [`Pending`] that the answer eats. [`run()`] drives the store for hosts that have a synchronous
 //! one. A response exists only after its commit; a failed command leaves no trace, but for a PIN try that is counted
 //! before the PIN is compared.
 

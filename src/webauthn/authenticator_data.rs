@@ -109,7 +109,7 @@ impl AuthenticatorData<'_> {
         flags
     }
 
-    /// rpIdHash(32) || flags(1) || signCount(4) || [aaguid(16) || L(2) || credentialId(L) || COSE_Key] || [extensions].
+    /// `rpIdHash(32) || flags(1) || signCount(4) || [aaguid(16) || L(2) || credentialId(L) || COSE_Key] || [extensions]`.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(&self.rp_id_hash.0);

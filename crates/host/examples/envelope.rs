@@ -5,6 +5,7 @@ use std::{env, path::Path, process::ExitCode};
 
 use countersign_host::{HostError, VaultFile, envelope_file};
 
+#[expect(clippy::print_stderr, reason = "a program for the command line")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
