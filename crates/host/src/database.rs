@@ -177,9 +177,14 @@ impl VaultStorage for VaultDatabase {
             let meta = transaction.open_table(META)?;
             let Some(manifest) = meta.get("manifest")? else { return Ok(None) };
             let mac = meta.get("mac")?.and_then(|mac| mac.value().try_into().ok()).ok_or(Fault::DAMAGED)?;
-            let rows: Result<_, Fault> =
-                transaction.open_table(ROWS)?.range::<[u8; 16]>(..)?.map(|entry| Ok(row(entry?))).collect();
-            Ok(Some(StoredVault { manifest: manifest.value().to_vec(), mac, rows: rows? }))
+            let table = transaction.open_table(ROWS)?;
+            let rows = table.range::<[u8; 16]>(..)?.map(|entry| {
+                let (id, row) = entry?;
+                let (version, hash) = row.value();
+                Ok(Row { item_id: ItemId(id.value()), version, hash })
+            });
+            let rows = rows.collect::<Result<_, Fault>>()?;
+            Ok(Some(StoredVault { manifest: manifest.value().to_vec(), mac, rows }))
         })
     }
 
@@ -298,11 +303,6 @@ impl<'t> Tables<'t> {
         }
         Ok(())
     }
-}
-
-fn row((id, entry): (redb::AccessGuard<'_, [u8; 16]>, redb::AccessGuard<'_, (u64, [u8; 32])>)) -> Row {
-    let (version, hash) = entry.value();
-    Row { item_id: ItemId(id.value()), version, hash }
 }
 
 fn number(bytes: &[u8]) -> Option<u32> {

@@ -138,7 +138,7 @@ impl KeyDirectory {
             let record = record.map_err(|_| VaultError::Malformed("passkey record"))?;
             passkeys.push(record.credential);
         }
-        passkeys.sort_by_key(|passkey| passkey.order);
+        passkeys.sort_by_key(Credential::age);
         Ok(passkeys)
     }
 

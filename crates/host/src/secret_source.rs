@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Read, stdin},
+    io::{self, Read, stdin},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -66,8 +66,8 @@ pub enum SecretSource {
     Prompt,
     /// A file with nothing but this text, readable by its owner alone ([`HostError::Exposed`]).
     File(PathBuf),
-    /// A file descriptor that this program was started with: the next line of it. 0 is standard input. Several secrets on
-    /// one descriptor are several lines.
+    /// A file descriptor that this program was started with: the next line of it. 0 is standard input. Several secrets in
+    /// one pipe are several lines; of a regular file, some systems give the first line every time.
     Descriptor(u32),
 }
 
@@ -80,7 +80,7 @@ impl SecretSource {
                 Reply::TimedOut | Reply::GaveUp => return Err(HostError::NoAnswer),
             },
             Self::File(path) => read_all(secret_file::open(path)?, path)?,
-            Self::Descriptor(0) => next_line(stdin().lock(), Path::new("standard input"))?,
+            Self::Descriptor(0) => next_line(StandardInput, Path::new("standard input"))?,
             Self::Descriptor(number) => {
                 let path = PathBuf::from(format!("/dev/fd/{number}"));
                 next_line(File::open(&path).map_err(|error| HostError::io(&path, error))?, &path)?
@@ -133,6 +133,15 @@ fn read_all(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, HostError> {
     }
     bytes.truncate(length);
     Ok(bytes)
+}
+
+/// Standard input without the buffer of the standard library, which would keep a copy and read too far.
+struct StandardInput;
+
+impl Read for StandardInput {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(stdin(), bytes)?)
+    }
 }
 
 /// Byte by byte: what follows the line is left to who reads next.

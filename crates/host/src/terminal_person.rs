@@ -112,46 +112,47 @@ impl TerminalPerson {
         }
     }
 
-    fn try_answer(&mut self, question: &Question) -> Result<Answer, Answer> {
-        let wrong = matches!(question.verification, Verification::Pin { wrong: true, .. });
-        if wrong {
+    /// Says what is asked, and lets an account be chosen where that must be.
+    fn introduce(&mut self, question: &Question) -> Result<Option<CredentialId>, Answer> {
+        if is_wrong(question) {
             self.terminal.say("Wrong PIN.");
+            return Ok(self.chosen.take());
         }
-        if (wrong && self.pin != SecretSource::Prompt) || question.purpose == Purpose::Unlock {
+        self.terminal.say(&describe(&question.purpose));
+        match &question.purpose {
+            Purpose::SignIn { accounts, choose: true, .. } if accounts.len() > 1 => {
+                self.choose(accounts, question).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn try_answer(&mut self, question: &Question) -> Result<Answer, Answer> {
+        let prompts_for_pin = self.pin == SecretSource::Prompt;
+        if (is_wrong(question) && !prompts_for_pin) || question.purpose == Purpose::Unlock {
             return Err(Answer::Declined);
         }
-        let choice = match &question.purpose {
-            Purpose::SignIn { .. } if wrong => self.chosen.take(),
-            Purpose::SignIn { accounts, choose: true, .. } if accounts.len() > 1 => {
-                self.terminal.say(&describe(&question.purpose));
-                Some(self.choose(accounts, question)?)
-            }
-            _ => None,
-        };
-        if choice.is_none() && !wrong {
-            self.terminal.say(&describe(&question.purpose));
-        }
+        let choice = self.introduce(question)?;
         self.chosen.clone_from(&choice);
-        let asked_on_prompt = self.pin == SecretSource::Prompt;
+        let enters_pin = prompts_for_pin && matches!(question.verification, Verification::Pin { .. });
+        if choice.is_none() && !enters_pin {
+            self.confirm(question)?;
+        }
         match question.verification {
+            Verification::None => Ok(Answer::Approved { choice }),
             Verification::Pin { tries_left, .. } => {
-                if !asked_on_prompt && choice.is_none() {
-                    self.confirm(question)?;
-                }
                 Ok(Answer::Pin { pin: self.enter_pin(tries_left, question)?, choice })
             }
             Verification::Host => {
                 self.terminal.say("This program cannot verify who you are in the way that was asked for.");
                 Err(Answer::Declined)
             }
-            Verification::None => {
-                if choice.is_none() {
-                    self.confirm(question)?;
-                }
-                Ok(Answer::Approved { choice })
-            }
         }
     }
+}
+
+fn is_wrong(question: &Question) -> bool {
+    matches!(question.verification, Verification::Pin { wrong: true, .. })
 }
 
 impl Person for TerminalPerson {
