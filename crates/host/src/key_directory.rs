@@ -42,6 +42,16 @@ pub struct KeyDirectory {
     clock: Clock,
 }
 
+/// The parts of a [`KeyDirectory`].
+pub struct KeyParts {
+    /// The machine.
+    pub authenticator: Authenticator,
+    /// Its store.
+    pub store: KeyStore,
+    /// The clock by which the deadlines of its questions count.
+    pub clock: Clock,
+}
+
 impl KeyDirectory {
     /// Makes a new authenticator with its first PIN. Passkeys, state and PIN appear at once or not at all; a
     /// `device.secret` that an interrupted attempt has left behind is used.
@@ -169,6 +179,12 @@ impl KeyDirectory {
     /// The store.
     pub fn store(&self) -> &KeyStore {
         &self.store
+    }
+
+    /// Takes it apart, for hosts that put a [`Provider`](countersign::provider::Provider) on top of the authenticator.
+    pub fn into_parts(self) -> KeyParts {
+        let Self { authenticator, store, clock, .. } = self;
+        KeyParts { authenticator, store, clock }
     }
 
     /// The parts, for hosts that match on the steps themselves.

@@ -32,7 +32,7 @@ pub use assenting::AssentingPerson;
 pub use clock::Clock;
 pub use database::VaultDatabase;
 pub use error::HostError;
-pub use key_directory::{KeyDirectory, KeyStore};
+pub use key_directory::{KeyDirectory, KeyParts, KeyStore};
 pub use person::{Person, describe};
 pub use secret_source::{SecretSource, SecretText};
 pub use seen_file::SeenFile;
