@@ -1,0 +1,36 @@
+//! Bytes as text, and text that is safe to print.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+
+/// Unpadded base64url, as in WebAuthn JSON.
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    Base64UrlUnpadded::encode_string(bytes)
+}
+
+/// The bytes of unpadded base64url.
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    Base64UrlUnpadded::decode_vec(text).ok()
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An AAGUID as it is usually written: 8-4-4-4-12 digits.
+pub(crate) fn aaguid(bytes: &[u8; 16]) -> String {
+    let digits = hex(bytes);
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits.get(range).unwrap_or_default());
+    parts.join("-")
+}
+
+/// Text from elsewhere, safe on a terminal: control characters and those that reorder text are replaced.
+pub(crate) fn printable(text: &str) -> String {
+    let unsafe_on_terminals = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|character| if unsafe_on_terminals(character) { '\u{fffd}' } else { character })
+        .collect()
+}

@@ -1,0 +1,57 @@
+//! `countersign vault rotate`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::open::{WayArgs, open};
+use crate::{failure::Failure, outcome::Outcome, places::Places};
+
+const AFTER_HELP: &str = "\
+Examples:
+  countersign vault rotate --code-file code.txt     the authenticator can be anywhere
+  countersign vault rotate                          opened by a passkey; the rotation itself needs none
+
+The new key is sealed to every slot, so that all that opened the vault still do; an old key
+opens nothing new. Item bodies are not encrypted anew. Each slot's own keys are renewed when it
+next opens the vault (vault status: refresh due).";
+
+/// Give the vault a new key, with no authenticator at hand
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct RotateArgs {
+    /// Go on although this machine has not seen the vault before
+    #[arg(long)]
+    accept_as_is: bool,
+    #[command(flatten)]
+    way: WayArgs,
+}
+
+pub(super) fn run(places: &Places, arguments: RotateArgs) -> Result<Outcome, Failure> {
+    let (mut open, _) = open(places, arguments.way)?;
+    if arguments.accept_as_is {
+        open.store.accept_as_is();
+    }
+    let before = open.store.vault().key_gen();
+    let (slots, items) = (open.store.vault().slots().count(), open.store.vault().item_count());
+    places.printer.progress(&format!("Rotating: {slots} slots, {items} items ..."));
+    open.store.rotate()?;
+    let vault = open.store.vault();
+    let due: Vec<String> = vault.refresh_due().map(|slot| slot.to_string()).collect();
+    let text = format!(
+        "The vault {} has a new key: generation {before} -> {}, epoch {}.\n\
+         {items} items wrapped anew. {} slots renew their own keys when they next open the vault.",
+        vault.vault_id(),
+        vault.key_gen(),
+        vault.epoch(),
+        due.len(),
+    );
+    let json = json!({
+        "vaultId": vault.vault_id().to_string(),
+        "keyGenerationBefore": before,
+        "keyGeneration": vault.key_gen(),
+        "epoch": vault.epoch(),
+        "items": items,
+        "refreshDue": due,
+    });
+    Ok(Outcome::Report { text, json })
+}
