@@ -1,0 +1,148 @@
+//! `countersign key`.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking; clippy knows test functions only")]
+
+mod common;
+
+use common::{Home, PIN, WRONG_PIN, repository};
+
+/// Registers a passkey with the bundled options; its identifier comes back.
+fn register(home: &Home) -> String {
+    let options = repository("crates/cli/data/quickstart-create.json");
+    let response =
+        home.as_person(&["webauthn", "create", "--origin", "https://vault.example", &options]).json();
+    response["id"].as_str().unwrap().to_owned()
+}
+
+fn sign_in_with(home: &Home, pin: &str) -> common::Run {
+    let pin = home.write("other-pin", pin.as_bytes());
+    let options = repository("crates/cli/data/quickstart-get.json");
+    let origin = "https://vault.example";
+    home.json(&["webauthn", "get", "--origin", origin, "--yes", "--pin-file", &pin, &options])
+}
+
+#[test]
+fn a_new_key_has_a_pin_and_eight_tries() {
+    let home = Home::with_key();
+    let info = home.json(&["key", "info"]).json();
+    assert_eq!((&info["pinSet"], &info["pinTriesLeft"]), (&true.into(), &8.into()));
+    assert_eq!(info["options"]["uv"], true);
+    assert_eq!(info["role"], "credential-manager");
+}
+
+#[test]
+fn a_key_is_made_once() {
+    let home = Home::with_key();
+    let before = std::fs::read(home.base().join("key/vault.redb")).unwrap();
+    home.json(&["key", "init", "--pin-file", &home.pin_file()]).fails(1, "exists");
+    assert_eq!(std::fs::read(home.base().join("key/vault.redb")).unwrap(), before);
+}
+
+#[test]
+fn a_pin_comes_from_a_file_a_descriptor_or_a_terminal() {
+    let home = Home::new();
+    home.json(&["key", "init"]).fails(3, "no-terminal");
+    let short = home.write("short", b"123");
+    home.json(&["key", "init", "--pin-file", &short]).fails(2, "bad-pin");
+    let empty = home.write("empty", b"");
+    home.json(&["key", "init", "--pin-file", &empty]).fails(2, "bad-secret");
+    home.json(&["key", "init", "--pin-file", "/nonexistent/pin"]).fails(5, "no-file");
+    home.json(&["key", "init", "--pin", "1234"]).fails(2, "usage");
+    assert!(!home.base().join("key").exists());
+    let by_descriptor = home.run_with_input(&["key", "init", "--pin-fd", "0", "--json"], PIN.as_bytes());
+    assert_eq!(by_descriptor.json()["pinSet"], true);
+}
+
+#[test]
+fn a_secret_file_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let pin = home.pin_file();
+    std::fs::set_permissions(&pin, std::fs::Permissions::from_mode(0o644)).unwrap();
+    home.json(&["key", "init", "--pin-file", &pin]).fails(1, "exposed");
+}
+
+#[test]
+fn the_role_is_kept() {
+    let home = Home::new();
+    home.json(&["key", "init", "--role", "security-key", "--pin-file", &home.pin_file()]).json();
+    let info = home.json(&["key", "info"]).json();
+    assert_eq!((&info["role"], &info["transports"][0]), (&"security-key".into(), &"usb".into()));
+}
+
+#[test]
+fn without_a_key_every_verb_says_so() {
+    let home = Home::new();
+    for verb in [&["info"][..], &["list"], &["show", "AAAA"], &["delete", "AAAA", "--yes"]] {
+        let message = home.json(&[&["key"], verb].concat()).fails(5, "no-key");
+        assert!(message.contains("countersign key init"), "{message}");
+    }
+}
+
+#[test]
+fn passkeys_are_listed_shown_and_deleted() {
+    let home = Home::with_key();
+    let id = register(&home);
+    let list = home.json(&["key", "list"]).json();
+    assert_eq!(list["passkeys"][0]["id"], id.as_str());
+    let passkey = home.json(&["key", "show", &id]).json();
+    assert_eq!(passkey["rpId"], "vault.example");
+    assert_eq!(passkey["userName"], "alex@vault.example");
+    assert_eq!(passkey["discoverable"], true);
+    let text = home.run(&["key", "show", &id]).text();
+    assert!(text.contains("alex@vault.example"));
+    assert!(home.run(&["key", "list"]).text().contains(&id));
+
+    home.json(&["key", "delete", &id]).fails(3, "no-terminal");
+    assert_eq!(home.json(&["key", "info"]).json()["passkeys"], 1);
+    home.json(&["key", "delete", &id, "--yes"]).json();
+    home.json(&["key", "show", &id]).fails(5, "no-passkey");
+    home.json(&["key", "delete", &id, "--yes"]).fails(5, "no-passkey");
+    home.json(&["key", "show", "!"]).fails(2, "bad-id");
+}
+
+#[test]
+fn what_is_shown_of_a_passkey_has_no_secret() {
+    let home = Home::with_key();
+    let id = register(&home);
+    let passkey = home.json(&["key", "show", &id]).json();
+    let members: Vec<&String> = passkey.as_object().unwrap().keys().collect();
+    for member in members {
+        assert!(!member.to_lowercase().contains("private") && !member.to_lowercase().contains("random"));
+    }
+}
+
+#[test]
+fn a_wrong_pin_costs_one_try_and_the_right_one_gives_them_back() {
+    let home = Home::with_key();
+    register(&home);
+    let tries = || home.json(&["key", "info"]).json()["pinTriesLeft"].clone();
+    let message = sign_in_with(&home, WRONG_PIN).fails(4, "wrong-pin");
+    assert!(message.contains("7 tries"), "{message}");
+    assert_eq!(tries(), 7);
+    sign_in_with(&home, WRONG_PIN).fails(4, "wrong-pin");
+    assert_eq!(tries(), 6);
+    sign_in_with(&home, PIN).json();
+    assert_eq!(tries(), 8);
+}
+
+#[test]
+fn eight_wrong_pins_block_it_for_good() {
+    let home = Home::with_key();
+    register(&home);
+    for _ in 0..8 {
+        assert_eq!(sign_in_with(&home, WRONG_PIN).code, 4);
+    }
+    sign_in_with(&home, PIN).fails(4, "pin-blocked");
+}
+
+#[test]
+fn a_key_whose_device_secret_is_gone_or_wrong_does_not_open() {
+    let home = Home::with_key();
+    let secret = home.base().join("key/device.secret");
+    let bytes = std::fs::read(&secret).unwrap();
+    std::fs::remove_file(&secret).unwrap();
+    assert_eq!(home.json(&["key", "list"]).code, 5);
+    let other: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
+    home.write("base/key/device.secret", &other);
+    home.json(&["key", "list"]).fails(4, "wrong-secret");
+}
