@@ -3,12 +3,21 @@
 
 mod common;
 
-use common::{Person, ScriptedRng, World, hex, vectors};
+use ciborium::Value;
+use common::{CHANNEL, Person, ScriptedRng, World, hex, vectors};
 use countersign::{
     attestation::AttestationFormat,
-    authenticator::{CounterPolicy, NewCredentialBackup, Settings, UserVerification},
-    webauthn::Aaguid,
+    authenticator::{CounterPolicy, NewCredentialBackup, ProviderRequest, Settings, UserVerification},
+    cose::{CoseAlgorithm, PublicKey},
+    crypto::{CryptoProvider, RustCrypto},
+    ctap2::{GetAssertion, HmacSecretInput, MakeCredential, MakeCredentialResponse, Request, Response},
+    secret::Secret,
+    webauthn::{
+        Aaguid, AuthenticatorDataView, ClientDataHash, CredentialDescriptor, CredentialId, PrfInputs,
+        PrfSalt, PrfSalts, RpEntity, RpId, UserEntity, UserHandle,
+    },
 };
+use sha2::{Digest, Sha256};
 
 const UV: u8 = 0x04;
 const BE: u8 = 0x08;
@@ -130,4 +139,153 @@ fn hmac_secret_exchanges_are_byte_exact() {
         );
         assert!(world.rng.is_exhausted(), "{}: draws as documented", vector["id"]);
     }
+}
+
+/// The ceremonies whose algorithm we have, whoever attested them: authenticator data of both halves, the assertion's
+/// signature, and the whole attestation object where no certificate is needed for it.
+#[test]
+fn w3c_ceremonies_of_es256_and_eddsa_are_byte_exact() {
+    let (mut ceremonies, mut attested) = (Vec::new(), 0);
+    for vector in vectors("webauthn_l3_ceremonies.json")["vectors"].as_array().unwrap() {
+        if !matches!(vector["alg"].as_i64(), Some(-7 | -8)) {
+            continue;
+        }
+        let id = vector["id"].as_str().unwrap();
+        let derived = &vector["derived_by_us"];
+        let (made_flags, signed_flags) =
+            (flag(derived, "registration_flags"), flag(derived, "authentication_flags"));
+        let inject = serde_json::json!({
+            "aaguid": if vector["aaguid"].is_null() { "00".repeat(16).into() } else { vector["aaguid"].clone() },
+            "attestation": if id.starts_with("packed-self") { "self (packed, no x5c)" } else { "none" },
+            "credential_id": vector["credential_id"],
+        });
+        let key = private_key(vector);
+        let script = ScriptedRng::new(&[&key, &hex(&vector["credential_id"])]);
+        let mut world = World::with_rng(settings_for(&inject, made_flags), script);
+        let made = world.call(Request::MakeCredential(creation(vector)), Person::Willing);
+        let Response::MakeCredential(made) = made else { panic!("{id}: {made:?}") };
+        assert_eq!(hex::encode(&made.auth_data), derived["registration_auth_data"].as_str().unwrap(), "{id}");
+        if id.starts_with("none") || id.starts_with("packed-self") {
+            let expected = vector["registration"]["attestation_object"].as_str().unwrap();
+            assert_eq!(hex::encode(attestation_object(&made)), expected, "{id}");
+            attested += 1;
+        }
+        // The assertion has user verification and a backup state of its own.
+        let mut record = world.store.records().next().unwrap().clone_secret();
+        if record.credential.backup.eligible() {
+            record.credential.set_backed_up(signed_flags & BS != 0).unwrap();
+        }
+        let mut later = World::new(settings_for(&inject, signed_flags));
+        put(&mut later, record);
+        let asserted = later.call(Request::GetAssertion(request(vector)), Person::Willing);
+        let Response::GetAssertion(asserted) = asserted else { panic!("{id}: {asserted:?}") };
+        let expected = &vector["authentication"];
+        assert_eq!(hex::encode(asserted.auth_data), expected["authenticator_data"].as_str().unwrap(), "{id}");
+        assert_eq!(hex::encode(asserted.signature), expected["signature"].as_str().unwrap(), "{id}");
+        ceremonies.push(id.to_owned());
+    }
+    assert_eq!((ceremonies.len(), attested), (11, 5), "{ceremonies:?}");
+}
+
+fn client_data_hash(ceremony: &serde_json::Value) -> ClientDataHash {
+    ClientDataHash(Sha256::digest(hex(&ceremony["client_data_json"])).into())
+}
+
+fn creation(vector: &serde_json::Value) -> MakeCredential {
+    MakeCredential {
+        client_data_hash: client_data_hash(&vector["registration"]),
+        rp: RpEntity { id: RpId::new(vector["rp_id"].as_str().unwrap()).unwrap(), name: None },
+        user: UserEntity { id: UserHandle::new(&[1]).unwrap(), name: None, display_name: None },
+        algorithms: vec![vector["alg"].as_i64().unwrap()],
+        exclude_list: Vec::new(),
+        extensions: Default::default(),
+        options: Default::default(),
+        pin_uv_auth: None,
+        enterprise_attestation: None,
+        attestation_formats_preference: Vec::new(),
+    }
+}
+
+fn request(vector: &serde_json::Value) -> GetAssertion {
+    let id = CredentialId::new(&hex(&vector["credential_id"])).unwrap();
+    GetAssertion {
+        rp_id: RpId::new(vector["rp_id"].as_str().unwrap()).unwrap(),
+        client_data_hash: client_data_hash(&vector["authentication"]),
+        allow_list: Some(vec![CredentialDescriptor { id }]),
+        extensions: Default::default(),
+        options: Default::default(),
+        pin_uv_auth: None,
+    }
+}
+
+/// The response with WebAuthn's keys, by ciborium, in canonical order.
+fn attestation_object(response: &MakeCredentialResponse) -> Vec<u8> {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let object = Value::Map(vec![
+        (text("fmt"), text(response.fmt)),
+        (text("attStmt"), response.att_stmt.clone()),
+        (text("authData"), Value::Bytes(response.auth_data.clone())),
+    ]);
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&object, &mut bytes).unwrap();
+    bytes
+}
+
+/// The W3C's PRF vectors on both doors: encrypted through getAssertion, byte exact, and plain on the provider door.
+#[test]
+fn w3c_prf_vectors_hold_on_both_doors() {
+    let file = vectors("webauthn_l3_prf.json");
+    let shared = &file["shared"];
+    let (cred_random, agreement) =
+        (hex(&shared["authenticator_cred_random"]), hex(&shared["authenticator_key_agreement_private_key"]));
+    let platform = Secret::from_slice(&hex(&shared["platform_key_agreement_private_key"])).unwrap();
+    let platform = RustCrypto.import(CoseAlgorithm::Es256, platform).unwrap();
+    let PublicKey::P256(key_agreement) = *platform.public() else { panic!("a point") };
+    let ceremony = &vectors("webauthn_l3_ceremonies.json")["vectors"][0];
+    for vector in file["vectors"].as_array().unwrap() {
+        let id = vector["id"].as_str().unwrap();
+        let number = vector["pin_protocol"].as_u64().unwrap();
+        // Protocol 1 has a zero IV, and draws none.
+        let iv = if number == 2 { hex(&vector["iv_output_enc"]) } else { Vec::new() };
+        let settings = Settings { user_verification: UserVerification::Host, ..Settings::security_key() };
+        // The same secret with and without UV, as in the vectors.
+        let script = [&[1; 32][..], &[2; 32], &cred_random, &cred_random, &agreement, &iv];
+        let mut world = World::with_rng(settings, ScriptedRng::new(&script));
+        world.call(Request::MakeCredential(creation(ceremony)), Person::Willing);
+        let credential = world.store.records().next().unwrap().credential.id.clone();
+        let allow_list = Some(vec![CredentialDescriptor { id: credential }]);
+        let salt_enc = hex(&vector["salt_enc"]);
+        // The key that authenticates is the first half of the secret, or all of it.
+        let mac = countersign::crypto::hmac_sha256(&hex(&vector["shared_secret"])[..32], &[&salt_enc]);
+        let mut encrypted = GetAssertion { allow_list: allow_list.clone(), ..request(ceremony) };
+        encrypted.extensions.hmac_secret = Some(HmacSecretInput {
+            key_agreement,
+            salt_auth: if number == 1 { mac[..16].to_vec() } else { mac.to_vec() },
+            salt_enc,
+            pin_uv_auth_protocol: Some(number),
+        });
+        let Response::GetAssertion(response) = world.call(Request::GetAssertion(encrypted), Person::Willing)
+        else {
+            panic!("{id}")
+        };
+        assert!(world.rng.is_exhausted(), "{id}: draws as documented");
+        let outputs = AuthenticatorDataView::parse(&response.auth_data).unwrap().extensions().unwrap();
+        let output = outputs.named("hmac-secret").unwrap().bytes().unwrap();
+        assert_eq!(hex::encode(output), vector["output_enc"].as_str().unwrap(), "{id}");
+        // Plain, from the inputs as a web page gives them.
+        let salt =
+            |name: &str| vector[name].as_str().map(|input| PrfSalt::from_input(&hex::decode(input).unwrap()));
+        let salts = PrfSalts { first: salt("prf_eval_first").unwrap(), second: salt("prf_eval_second") };
+        let plain = ProviderRequest::Get {
+            request: GetAssertion { allow_list, ..request(ceremony) },
+            prf: PrfInputs { eval: Some(salts), ..PrfInputs::default() },
+        };
+        let step = world.authenticator.begin_provider(CHANNEL, plain, world.now, &mut world.rng);
+        let outputs = world.finish(step, Person::Willing).prf.unwrap();
+        let expected = |name: &str| vector[name].as_str().map(str::to_owned);
+        assert_eq!(Some(hex::encode(outputs.first.expose())), expected("prf_results_first"), "{id}");
+        let second = outputs.second.map(|second| hex::encode(second.expose()));
+        assert_eq!(second, expected("prf_results_second"), "{id}");
+    }
+    assert_eq!(file["vectors"].as_array().unwrap().len(), 3);
 }
