@@ -1,0 +1,609 @@
+//! A whole session: commands, answers, time, power and store failures out of any bytes, against one authenticator.
+//!
+//! The first byte says what kind of authenticator it is. Operations are read from the front of the rest, decisions (what a
+//! person answers, what a store does) from its back; where the two meet, whoever is asked is willing.
+
+use std::{convert::Infallible, mem, sync::Arc};
+
+use countersign::{
+    authenticator::{
+        Answer, Argon2Cost, Authenticator, Channel, NewCredentialBackup, Outcome, Pending, PinEntry,
+        ProviderRequest, Purpose, Question, Settings, Step, UserVerification, Verification,
+    },
+    cbor::{Item, Profile},
+    credential::{ChangeSet, CredentialRecord, CredentialStore, MemoryStore, Query, StateStore, StoreError},
+    crypto::{RustCrypto, sha256},
+    ctap2::{
+        ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, GetAssertionOptions,
+        HmacSecretInput, MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, PinUvAuth, Request,
+        Response,
+    },
+    pin_uv::{PinUvAuthProtocol, encapsulate},
+    rand_core::{TryCryptoRng, TryRng},
+    time::{Moment, UnixTime},
+    webauthn::{
+        AuthenticatorDataView, ClientDataHash, CredentialDescriptor, CredentialId, PrfInputs, PrfSalt,
+        PrfSalts, RpEntity, RpId, UserEntity, UserHandle,
+    },
+};
+
+/// The body of the fuzz target.
+pub fn session(data: &[u8]) {
+    let Some((kind, rest)) = data.split_first() else { return };
+    let mut session = Session::new(*kind, rest);
+    while let Some(operation) = session.input.operation() {
+        session.operate(operation);
+        session.check_pin();
+    }
+}
+
+/// A seed: the commands as they are, everybody willing.
+pub fn seed(kind: u8, commands: &[Vec<u8>]) -> Vec<u8> {
+    let mut seed = vec![kind];
+    for command in commands {
+        let length = u16::try_from(command.len()).expect("a command of at most 65535 bytes");
+        seed.push(RAW);
+        seed.extend_from_slice(&length.to_be_bytes());
+        seed.extend_from_slice(command);
+    }
+    // Enough decisions for all of them.
+    seed.resize(seed.len() + 16 * commands.len(), 0);
+    seed
+}
+
+/// The operation that sends the bytes that follow.
+const RAW: u8 = 15;
+const OPERATIONS: u8 = 16;
+const RESET: u8 = 0x07;
+const GET_NEXT_ASSERTION: u8 = 0x08;
+const RIGHT: &str = "1234";
+const WRONG: &str = "4321";
+/// A command may be interrupted by another, which may not be interrupted again.
+const MAX_DEPTH: u8 = 1;
+
+struct Input<'a>(&'a [u8]);
+
+impl Input<'_> {
+    fn operation(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(first % OPERATIONS)
+    }
+
+    /// A byte from the front; zero when there is none.
+    fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        taken.to_vec()
+    }
+
+    /// A byte from the back; zero, the willing one, when there is none.
+    fn decision(&mut self) -> u8 {
+        let Some((last, rest)) = self.0.split_last() else { return 0 };
+        self.0 = rest;
+        *last
+    }
+}
+
+/// Counts upwards and hashes.
+struct Counter(u64);
+
+impl TryRng for Counter {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|word| word as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in target.chunks_mut(32) {
+            self.0 += 1;
+            chunk.copy_from_slice(&sha256(&self.0.to_le_bytes())[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Counter {}
+
+/// What the answers to one command gave.
+#[derive(Clone, Copy, Default)]
+struct Given {
+    present: bool,
+    verified: bool,
+}
+
+struct Session<'a> {
+    input: Input<'a>,
+    authenticator: Authenticator,
+    store: MemoryStore,
+    rng: Counter,
+    now: Moment,
+    depth: u8,
+    /// What was given to the command whose assertions getNextAssertion goes on with.
+    first_leg: Given,
+    /// What may happen to the PIN until the next check: its tries may grow, it may come, it may go.
+    right_pin: bool,
+    pin_may_come: bool,
+    pin_may_go: bool,
+    kept_tries: Option<u8>,
+    stored_tries: Option<u8>,
+    /// Wrong entries in a row that were compared since power-up.
+    wrong_in_a_row: u8,
+}
+
+impl<'a> Session<'a> {
+    fn new(kind: u8, rest: &'a [u8]) -> Self {
+        let settings = Settings {
+            user_verification: match kind & 3 {
+                0 | 3 => UserVerification::Pin,
+                1 => UserVerification::Host,
+                _ => UserVerification::None,
+            },
+            always_uv: kind & 4 != 0,
+            backup: match kind & 8 {
+                0 => NewCredentialBackup::DeviceBound,
+                _ => NewCredentialBackup::Eligible { backed_up: true },
+            },
+            record_last_use: kind & 16 != 0,
+            no_credentials_before_touch: kind & 32 != 0,
+            pin_cost: Argon2Cost { memory: 8, passes: 1, lanes: 1 },
+            ..Settings::security_key()
+        };
+        let provider = Arc::new(RustCrypto);
+        let mut session = Self {
+            input: Input(rest),
+            authenticator: Authenticator::new(settings, None, provider).expect("valid settings"),
+            store: MemoryStore::with_capacity(6),
+            rng: Counter(0),
+            now: Moment { ticks: 0, date: Some(UnixTime(1_800_000_000)) },
+            depth: 0,
+            first_leg: Given::default(),
+            right_pin: false,
+            pin_may_come: false,
+            pin_may_go: false,
+            kept_tries: None,
+            stored_tries: None,
+            wrong_in_a_row: 0,
+        };
+        if kind & 3 == 0 {
+            session.set_pin();
+            session.check_pin();
+        }
+        session
+    }
+
+    fn operate(&mut self, operation: u8) {
+        match operation {
+            0 | 1 => {
+                let request = Request::MakeCredential(self.make_credential());
+                self.ctap(&request);
+            }
+            2 | 3 => {
+                let request = Request::GetAssertion(self.get_assertion());
+                self.ctap(&request);
+            }
+            4 => self.ctap(&Request::GetNextAssertion),
+            5 => self.ctap(&Request::GetInfo),
+            6 => self.ctap(&Request::Selection),
+            7 => self.ctap(&Request::ClientPin(ClientPin::GetKeyAgreement { pin_uv_auth_protocol: 2 })),
+            8 => self.ctap(&Request::Reset),
+            9 => self.provider(),
+            10 => self.mutated(),
+            11 => {
+                self.now.ticks += u64::from(self.input.byte()) * 1_000;
+                let next = self.authenticator.tick(self.now);
+                assert!(next.is_none_or(|next| next > self.now.ticks), "a deadline that is over was kept");
+            }
+            12 => self.power_cycle(),
+            13 => self.authenticator.lock(),
+            14 => self.set_pin(),
+            _ => {
+                let length = usize::from(u16::from_be_bytes([self.input.byte(), self.input.byte()]));
+                let message = self.input.bytes(length);
+                self.message(&message);
+            }
+        }
+    }
+
+    fn set_pin(&mut self) {
+        self.pin_may_come = true;
+        let step = self.authenticator.set_pin(&PinEntry::new(RIGHT).expect("a PIN"), &mut self.rng);
+        self.drive(step, Given::default());
+    }
+
+    fn power_cycle(&mut self) {
+        let settings = self.authenticator.settings().clone();
+        let state = self.store.load_state().expect("memory does not fail");
+        self.authenticator =
+            Authenticator::new(settings, state.as_ref(), Arc::new(RustCrypto)).expect("a state of our own");
+        self.now.ticks = 0;
+        self.wrong_in_a_row = 0;
+        self.first_leg = Given::default();
+        // A try whose commit failed was counted in the machine alone, and never compared.
+        self.kept_tries = self.authenticator.pin_tries_left();
+    }
+
+    fn ctap(&mut self, request: &Request) {
+        self.message(&request.encode());
+    }
+
+    fn mutated(&mut self) {
+        let request = match self.input.byte() % 2 {
+            0 => Request::MakeCredential(self.make_credential()),
+            _ => Request::GetAssertion(self.get_assertion()),
+        };
+        let mut message = request.encode();
+        for _ in 0..=self.input.byte() % 3 {
+            let position =
+                usize::from(u16::from_be_bytes([self.input.byte(), self.input.byte()])) % message.len();
+            message[position] ^= self.input.byte();
+        }
+        self.message(&message);
+    }
+
+    fn message(&mut self, message: &[u8]) {
+        let given = match message.first() {
+            Some(&GET_NEXT_ASSERTION) => self.first_leg,
+            _ => Given::default(),
+        };
+        self.pin_may_go |= message.first() == Some(&RESET);
+        let from = Channel(u32::from(self.input.decision() > 250));
+        let step = self.authenticator.begin_ctap(from, message, self.now, &mut self.rng);
+        self.drive(step, given);
+    }
+
+    fn provider(&mut self) {
+        let (first, second) = (PrfSalt::from_input(&[self.input.byte()]), None);
+        let eval = (self.input.byte() % 2 == 0).then_some(PrfSalts { first, second });
+        let prf = PrfInputs { eval, ..PrfInputs::default() };
+        let request = match self.input.byte() % 2 {
+            0 => ProviderRequest::Create { request: self.make_credential(), prf },
+            _ => ProviderRequest::Get { request: self.get_assertion(), prf },
+        };
+        let step = self.authenticator.begin_provider(Channel(0), request, self.now, &mut self.rng);
+        self.drive(step, Given::default());
+    }
+
+    /// Runs a command to its end and holds it to the invariants. `given`: what the first leg of several was given.
+    fn drive(&mut self, mut step: Step, given: Given) {
+        let mut command = Command { given, passkeys: self.passkeys(), entry: None };
+        loop {
+            let next = match step {
+                Step::Done(outcome) => return self.check_outcome(&outcome, &command),
+                Step::Ask(question, pending) => {
+                    self.interrupt(&mut command);
+                    self.ask(&question, pending, &mut command)
+                }
+                Step::Load(query, pending) => {
+                    self.interrupt(&mut command);
+                    Some(self.load(&query, pending))
+                }
+                Step::Commit(changes, pending) => self.commit(changes, pending, &mut command),
+            };
+            match next {
+                Some(next) => step = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Another command in between, sometimes. What it changes is its own.
+    fn interrupt(&mut self, command: &mut Command) {
+        if self.depth >= MAX_DEPTH || self.input.decision() < 230 {
+            return;
+        }
+        let Some(operation) = self.input.operation() else { return };
+        self.depth += 1;
+        self.operate(operation);
+        self.depth -= 1;
+        command.passkeys = self.passkeys();
+    }
+
+    /// Answers, cancels, or leaves the question open for ever.
+    fn ask(&mut self, question: &Question, pending: Pending, command: &mut Command) -> Option<Step> {
+        let asks_pin = matches!(question.verification, Verification::Pin { .. });
+        assert!(!asks_pin || self.wrong_in_a_row < 3, "asked for the PIN in spite of three wrong ones");
+        let choice = match &question.purpose {
+            Purpose::SignIn { accounts, .. } => {
+                let account = accounts.get(usize::from(self.input.decision() % 4));
+                account.map(|account| account.credential.clone())
+            }
+            _ => None,
+        };
+        let pin = |text| PinEntry::new(text).expect("a PIN");
+        let reaction = match self.input.decision() {
+            0..=119 => Reaction::willing(question),
+            120..=139 => Reaction::Approve,
+            140..=169 => Reaction::WrongPin,
+            170..=184 => Reaction::RightPin,
+            185..=199 => Reaction::Verify,
+            200..=207 => Reaction::Unlock,
+            208..=223 => Reaction::Decline,
+            224..=231 => Reaction::Absent,
+            232..=239 => {
+                self.now.ticks = question.deadline + 1;
+                Reaction::Late
+            }
+            240..=247 => {
+                let step = self.authenticator.cancel(pending);
+                assert!(matches!(step, Step::Done(_)), "cancelled is over");
+                return Some(step);
+            }
+            _ => return None,
+        };
+        let answer = match reaction {
+            Reaction::Approve => Answer::Approved { choice },
+            Reaction::RightPin => Answer::Pin { pin: pin(RIGHT), choice },
+            Reaction::WrongPin => Answer::Pin { pin: pin(WRONG), choice },
+            Reaction::Verify | Reaction::Late => Answer::Verified { choice },
+            Reaction::Unlock => Answer::Unlocked,
+            Reaction::Decline => Answer::Declined,
+            Reaction::Absent => Answer::TimedOut,
+        };
+        let is_pin = matches!(reaction, Reaction::RightPin | Reaction::WrongPin);
+        let before = self.authenticator.pin_tries_left();
+        let step = self.authenticator.answer(pending, answer, self.now, &mut self.rng);
+        if asks_pin && is_pin && matches!(step, Step::Commit(..)) {
+            assert_eq!(self.authenticator.pin_tries_left(), before.map(|tries| tries - 1), "counted first");
+            command.entry = Some(reaction == Reaction::RightPin);
+        } else if question.purpose != Purpose::Unlock {
+            command.given.add(reaction, question.verification);
+        }
+        Some(step)
+    }
+
+    fn load(&mut self, query: &Query, pending: Pending) -> Step {
+        let found = match self.input.decision() {
+            0..=219 => self.store.load(query),
+            220..=229 => Err(StoreError::Locked),
+            230..=239 => Err(StoreError::Unavailable),
+            // A store that hands out whatever it has.
+            _ => Ok(self.store.records().map(CredentialRecord::clone_secret).collect()),
+        };
+        self.authenticator.loaded(pending, found, self.now, &mut self.rng)
+    }
+
+    /// Carries a commit out, fails it, or cuts the power before or after it.
+    fn commit(&mut self, changes: ChangeSet, pending: Pending, command: &mut Command) -> Option<Step> {
+        let decision = self.input.decision();
+        let clears = changes.clear;
+        let result = match decision {
+            0..=225 | 250.. => self.store.commit(changes),
+            226..=233 => Err(StoreError::Unavailable),
+            234..=241 => Err(StoreError::Locked),
+            _ => Err(StoreError::Conflict),
+        };
+        if let (Ok(()), Some(right)) = (result, command.entry.take()) {
+            self.wrong_in_a_row = if right { 0 } else { self.wrong_in_a_row + 1 };
+            self.right_pin |= right;
+            command.given.present |= right;
+            command.given.verified |= right;
+        }
+        if clears && result.is_ok() {
+            self.wrong_in_a_row = 0;
+        }
+        if result.is_err() {
+            assert!(self.passkeys() == command.passkeys, "a failed commit changed a passkey");
+        }
+        if decision >= 246 {
+            self.power_cycle();
+            return None;
+        }
+        Some(self.authenticator.committed(pending, result, self.now, &mut self.rng))
+    }
+
+    fn check_outcome(&mut self, outcome: &Outcome, command: &Command) {
+        check_canonical(&outcome.response.encode());
+        let flags = match &outcome.response {
+            Response::GetAssertion(response) => AuthenticatorDataView::parse(&response.auth_data),
+            Response::MakeCredential(response) => AuthenticatorDataView::parse(&response.auth_data),
+            Response::Failed(_) => {
+                assert!(self.passkeys() == command.passkeys, "a failed command changed a passkey");
+                assert!(outcome.prf.is_none(), "a failed command gave a PRF result");
+                return;
+            }
+            _ => return,
+        }
+        .expect("authenticator data")
+        .flags;
+        let claimed = Given { present: flags.user_present(), verified: flags.user_verified() };
+        assert!(!claimed.present || command.given.present, "UP that no answer gave");
+        assert!(!claimed.verified || command.given.verified, "UV that no answer gave");
+        assert!(outcome.prf.is_none() || claimed.verified, "PRF without UV");
+        assert!(!flags.backup_state() || flags.backup_eligible());
+        if flags.attested() {
+            assert!(claimed.present, "a credential that nobody consented to");
+        } else {
+            self.first_leg = claimed;
+        }
+    }
+
+    /// PIN tries never grow without the right PIN; the PIN comes by set_pin and goes by reset.
+    fn check_pin(&mut self) {
+        let (right, come, go) = (
+            mem::take(&mut self.right_pin),
+            mem::take(&mut self.pin_may_come),
+            mem::take(&mut self.pin_may_go),
+        );
+        let allowed = |before: Option<u8>, after: Option<u8>| match (before, after) {
+            (Some(before), Some(after)) => after <= before || right || (come && go),
+            (None, Some(_)) => come,
+            (Some(_), None) => go,
+            (None, None) => true,
+        };
+        let (kept, stored) = (self.authenticator.pin_tries_left(), stored_tries(&self.store));
+        assert!(allowed(self.kept_tries, kept), "{:?} -> {kept:?} in the machine", self.kept_tries);
+        assert!(allowed(self.stored_tries, stored), "{:?} -> {stored:?} in the store", self.stored_tries);
+        (self.kept_tries, self.stored_tries) = (kept, stored);
+    }
+
+    fn passkeys(&self) -> Vec<Vec<u8>> {
+        self.store.records().map(|record| record.encode().expose().to_vec()).collect()
+    }
+
+    // --- requests ----------------------------------------------------------------------------------------------------
+
+    fn make_credential(&mut self) -> MakeCredential {
+        let (options, extras) = (self.input.byte(), self.input.byte());
+        let number = self.input.byte() % 3;
+        let user = UserEntity {
+            id: UserHandle::new(&[number]).expect("a handle"),
+            name: (extras & 1 != 0).then(|| "n\u{e4}me".repeat(usize::from(extras))),
+            display_name: (extras & 2 != 0).then(String::new),
+        };
+        MakeCredential {
+            client_data_hash: ClientDataHash([options; 32]),
+            rp: RpEntity { id: rp_id(options), name: None },
+            user,
+            algorithms: if extras & 4 != 0 { vec![-8, -7] } else { vec![-257, -7] },
+            exclude_list: if extras & 8 != 0 { self.descriptors() } else { Vec::new() },
+            extensions: MakeCredentialExtensions {
+                cred_protect: (extras & 16 != 0).then(|| u64::from(self.input.byte() % 5)),
+                hmac_secret: (extras & 32 != 0).then_some(extras & 64 != 0),
+            },
+            options: MakeCredentialOptions {
+                rk: (options & 2 != 0).then_some(options & 4 != 0),
+                up: (options & 128 != 0).then_some(options & 64 != 0),
+                uv: (options & 8 != 0).then_some(options & 16 != 0),
+            },
+            pin_uv_auth: self.pin_uv_auth(options & 32 != 0),
+            enterprise_attestation: (extras == 0xff).then_some(1),
+            attestation_formats_preference: Vec::new(),
+        }
+    }
+
+    fn get_assertion(&mut self) -> GetAssertion {
+        let (options, extras) = (self.input.byte(), self.input.byte());
+        let hmac_secret = if extras & 3 == 3 { self.hmac_secret() } else { None };
+        GetAssertion {
+            rp_id: rp_id(options),
+            client_data_hash: ClientDataHash([extras; 32]),
+            allow_list: (extras & 4 != 0).then(|| self.descriptors()),
+            extensions: GetAssertionExtensions { hmac_secret },
+            options: GetAssertionOptions {
+                rk: (extras & 0xf0 == 0xf0).then_some(true),
+                up: (options & 2 != 0).then_some(options & 4 != 0),
+                uv: (options & 8 != 0).then_some(options & 16 != 0),
+            },
+            pin_uv_auth: self.pin_uv_auth(options & 0xe0 == 0xe0),
+        }
+    }
+
+    fn pin_uv_auth(&mut self, there: bool) -> Option<PinUvAuth> {
+        there.then(|| {
+            let length = [0, 16, 32, 7][usize::from(self.input.byte() % 4)];
+            PinUvAuth { param: vec![1; length], protocol: Some(u64::from(self.input.byte() % 4)) }
+        })
+    }
+
+    /// Some that exist, of whatever relying party, and one that does not.
+    fn descriptors(&mut self) -> Vec<CredentialDescriptor> {
+        let picked = self.input.byte();
+        let ids = self.store.records().map(|record| record.credential.id.clone()).enumerate();
+        let mut ids: Vec<_> = ids.filter(|(n, _)| picked & (1 << (n % 8)) != 0).map(|(_, id)| id).collect();
+        ids.push(CredentialId::new(&[picked; 32]).expect("an identifier"));
+        ids.into_iter().map(|id| CredentialDescriptor { id }).collect()
+    }
+
+    fn hmac_secret(&mut self) -> Option<HmacSecretInput> {
+        let byte = self.input.byte();
+        let protocol = if byte & 1 == 0 { PinUvAuthProtocol::One } else { PinUvAuthProtocol::Two };
+        let request =
+            Request::ClientPin(ClientPin::GetKeyAgreement { pin_uv_auth_protocol: protocol.number() });
+        let step = self.authenticator.begin(Channel(0), request, self.now, &mut self.rng);
+        let Step::Done(Outcome { response: Response::ClientPin(answer), .. }) = step else { return None };
+        let ClientPinResponse::KeyAgreement(peer) = answer;
+        let (key_agreement, shared) =
+            encapsulate(&RustCrypto, protocol, &peer, &mut self.rng).expect("a point of ours");
+        let salts = vec![byte; [32, 64, 16, 48][usize::from(byte >> 6)]];
+        let salt_enc = shared.encrypt(&salts, &mut self.rng).expect("whole blocks");
+        let mut salt_auth = shared.authenticate(&[&salt_enc]);
+        if byte & 2 != 0 {
+            salt_auth[0] ^= 1;
+        }
+        let pin_uv_auth_protocol = (byte & 4 == 0).then_some(protocol.number());
+        Some(HmacSecretInput { key_agreement, salt_enc, salt_auth, pin_uv_auth_protocol })
+    }
+}
+
+/// One command on its way.
+struct Command {
+    given: Given,
+    /// The passkeys before it changed any.
+    passkeys: Vec<Vec<u8>>,
+    /// The PIN entry whose try is being counted: whether it is right.
+    entry: Option<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reaction {
+    Approve,
+    RightPin,
+    WrongPin,
+    Verify,
+    Unlock,
+    Decline,
+    Absent,
+    Late,
+}
+
+impl Reaction {
+    fn willing(question: &Question) -> Self {
+        match question.verification {
+            _ if question.purpose == Purpose::Unlock => Self::Unlock,
+            Verification::Pin { .. } => Self::RightPin,
+            Verification::Host => Self::Verify,
+            Verification::None => Self::Approve,
+        }
+    }
+}
+
+impl Given {
+    /// What an answer in time gives, to a question that did not ask for a PIN or was not answered by one.
+    fn add(&mut self, reaction: Reaction, asked: Verification) {
+        let consents = matches!(
+            reaction,
+            Reaction::Approve | Reaction::RightPin | Reaction::WrongPin | Reaction::Verify
+        );
+        self.present |= consents && asked == Verification::None;
+        if (reaction, asked) == (Reaction::Verify, Verification::Host) {
+            self.present = true;
+            self.verified = true;
+        }
+    }
+}
+
+fn rp_id(byte: u8) -> RpId {
+    RpId::new(if byte & 1 == 0 { "example.com" } else { "example.org" }).expect("an RP ID")
+}
+
+/// The tries that a power cycle would find.
+fn stored_tries(store: &MemoryStore) -> Option<u8> {
+    let state = store.load_state().expect("memory does not fail")?;
+    let item = Item::parse(state.encoded().expose(), Profile::CTAP2).expect("canonical");
+    let tries = item.map()?.at(3)?.map()?.at(6)?.unsigned()?;
+    Some(u8::try_from(tries).expect("a few tries"))
+}
+
+fn check_canonical(response: &[u8]) {
+    let (status, body) = response.split_first().expect("a status byte");
+    if *status != 0 {
+        assert!(body.is_empty(), "an error has no body");
+    } else if !body.is_empty() {
+        let item = Item::parse(body, Profile::CTAP2).expect("canonical CBOR");
+        assert!(item.map().is_some());
+    }
+}
