@@ -382,3 +382,28 @@ fn discoverable_without_verification_is_denied_where_users_are_verified() {
     carry_out(&mut world, &mut model, &operation);
     assert_agrees(&world, &model);
 }
+
+#[test]
+fn cleared_store_counts_two_records_of_one_identifier_once() {
+    let mut world = World::fresh();
+    let operation = Operation::Create {
+        rp: 0,
+        user: 0,
+        rk: false,
+        level: 1,
+        uv: false,
+        exclude: None,
+        person: Person::Willing,
+        fails: false,
+    };
+    let mut model = Model { kept: Vec::new(), next: Vec::new(), capacity: usize::MAX };
+    carry_out(&mut world, &mut model, &operation);
+    let record = || world.records().remove(0);
+    let mut small = MemoryStore::with_capacity(1);
+    let changes = countersign::credential::ChangeSet {
+        clear: true,
+        put: vec![record(), record()],
+        ..Default::default()
+    };
+    assert_eq!(small.commit(changes), Ok(()));
+}

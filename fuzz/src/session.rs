@@ -267,7 +267,7 @@ impl<'a> Session<'a> {
 
     fn provider(&mut self) {
         let (first, second) = (PrfSalt::from_input(&[self.input.byte()]), None);
-        let eval = (self.input.byte() % 2 == 0).then_some(PrfSalts { first, second });
+        let eval = self.input.byte().is_multiple_of(2).then_some(PrfSalts { first, second });
         let prf = PrfInputs { eval, ..PrfInputs::default() };
         let request = match self.input.byte() % 2 {
             0 => ProviderRequest::Create { request: self.make_credential(), prf },
@@ -424,6 +424,11 @@ impl<'a> Session<'a> {
         assert!(!claimed.verified || command.given.verified, "UV that no answer gave");
         assert!(outcome.prf.is_none() || claimed.verified, "PRF without UV");
         assert!(!flags.backup_state() || flags.backup_eligible());
+        if let Response::GetAssertion(response) = &outcome.response {
+            let record = self.store.records().find(|record| record.credential.id == response.credential);
+            let rp_id_hash = record.expect("the credential that signed is kept").credential.rp.id.hash();
+            assert_eq!(response.auth_data[..32], rp_id_hash.0, "signed for another relying party");
+        }
         if flags.attested() {
             assert!(claimed.present, "a credential that nobody consented to");
         } else {

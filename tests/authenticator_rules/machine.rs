@@ -21,8 +21,10 @@ fn begin_other(world: &mut World) {
     world.until_asked(step);
 }
 
+type Interruption = (&'static str, fn(&mut World));
+
 /// Everything that makes what is pending stale.
-const INTERRUPTIONS: &[(&str, fn(&mut World))] = &[
+const INTERRUPTIONS: &[Interruption] = &[
     ("another command", begin_other),
     ("a malformed command", |world| _ = world.ctap(&[0x01, 0xff], Person::Absent)),
     ("a getNextAssertion", |world| _ = world.next()),
