@@ -15,6 +15,8 @@ fn accepted(bytes: &[u8]) -> bool {
 fn holds_other(item: Item<'_>) -> bool {
     match item.kind() {
         Kind::Other => true,
+        // Beyond 64 bits with sign: canonical, and not written by us.
+        Kind::Negative => item.integer().is_none(),
         Kind::Array => item.array().unwrap().any(holds_other),
         Kind::Map => item.map().unwrap().any(|(key, value)| holds_other(key) || holds_other(value)),
         _ => false,
