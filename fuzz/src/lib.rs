@@ -8,12 +8,14 @@ mod cbor;
 mod client_json;
 mod request;
 mod seeds;
+mod session;
 mod vault_open;
 
 pub use cbor::cbor;
 pub use client_json::client_json;
 pub use request::request;
 pub use seeds::Seed;
+pub use session::session;
 pub use vault_open::vault_open;
 
 /// A fuzz target.
@@ -31,5 +33,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cbor", run: cbor, seeds: seeds::cbor },
     Target { name: "client_json", run: client_json, seeds: seeds::client_json },
     Target { name: "request", run: request, seeds: seeds::request },
+    Target { name: "session", run: session, seeds: seeds::session },
     Target { name: "vault_open", run: vault_open, seeds: seeds::vault_open },
 ];

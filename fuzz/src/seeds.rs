@@ -30,6 +30,25 @@ pub(crate) fn request() -> Vec<Seed> {
     seeds
 }
 
+/// Sessions of each kind of authenticator: registrations and sign-ins of the transcripts, the PRF exchanges, and the wire
+/// vectors in handfuls.
+pub(crate) fn session() -> Vec<Seed> {
+    let commands = |seeds: Vec<Seed>| seeds.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>();
+    let ceremonies = commands(members("ctap2_transcripts", "vectors", "id", &["mc_request", "ga_request"]));
+    let prf = commands(members("ctap2_hmac_secret", "vectors", "id", &["request"]));
+    let wire = commands(members("ctap2_wire_negative", "vectors", "name", &["command"]));
+    let mut sessions = vec![("ceremonies".to_owned(), ceremonies.clone())];
+    sessions.push(("prf".to_owned(), [&ceremonies[..1], &prf].concat()));
+    for (number, handful) in wire.chunks(20).enumerate() {
+        sessions.push((format!("wire-{number}"), [&ceremonies[..2], handful].concat()));
+    }
+    let kinds = [0, 1, 2, 3, 61, 63];
+    let all = sessions.iter().flat_map(|(name, commands)| {
+        kinds.map(|kind| (format!("{name}-{kind}"), super::session::seed(kind, commands)))
+    });
+    all.collect()
+}
+
 /// Every envelope of the vault vectors, genuine or forged.
 pub(crate) fn vault_open() -> Vec<Seed> {
     let file = vectors("vault-v1-envelope");
