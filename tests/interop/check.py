@@ -181,7 +181,7 @@ def check_prf_from_seed(world, results):
 def check_vault_read_by_reference(world):
     """A vault of the command line, opened by the Python reader; then changed by it, and read by the command line."""
     created = world.run("vault", "init")
-    code = world.secret("code", find(created, "recovery_code"))
+    code = world.secret("code", created["recoveryCode"])
     world.run("vault", "put", "note", "--code-file", code, stdin=b"written by the command line")
     world.run("vault", "rotate", "--code-file", code)
     database = world.directory / "home/vault/vault.redb"
@@ -197,24 +197,25 @@ def check_vault_read_by_reference(world):
     reference("edit", envelope, changed, "--slot", slot, "--secret-file", code, "--kind", "code", "--rotate")
     database.unlink()
     world.envelope("import", changed, database)
-    assert world.run("vault", "get", "note", "--code-file", code, "--output", world.directory / "note.txt") is not False
-    assert (world.directory / "note.txt").read_bytes() == b"written by the command line"
+    note = world.run("vault", "get", "note", "--code-file", code)
+    assert unb64url(note["contents"]) == b"written by the command line"
     status = world.run("vault", "status", "--code-file", code)
-    assert find(status, "key_gen") == 3, status
+    assert status["keyGeneration"] == 3, status
 
 
-def find(value, name):
-    """The first member of that name, however deep."""
-    if isinstance(value, dict):
-        if name in value:
-            return value[name]
-        value = list(value.values())
-    if isinstance(value, list):
-        for element in value:
-            found = find(element, name)
-            if found is not None:
-                return found
-    return None
+def check_vault_written_by_reference(world):
+    """A vault that the Python program made, with an item of the form that the command line reads, and its code."""
+    envelope, secret = world.directory / "fresh.envelope", world.secret("fresh.device", os.urandom(32).hex())
+    item = cbor2.dumps({1: "hello", 2: b"written by the reference"}).hex()
+    made = reference(
+        "write", envelope, "--kind", "device", "--secret-file", secret, "--recovery-code", "--item", f"64:{item}"
+    )
+    code = world.secret("fresh.code", made["recovery_code"])
+    database = world.directory / "home/vault/vault.redb"
+    database.unlink()
+    world.envelope("import", envelope, database)
+    hello = world.run("vault", "get", "hello", "--code-file", code)
+    assert unb64url(hello["contents"]) == b"written by the reference"
 
 
 def main():
@@ -233,6 +234,8 @@ def main():
         print("reference reader: PRF results recomputed from the seeds in the authenticator's vault")
         check_vault_read_by_reference(world)
         print("reference reader: a vault read, rotated and handed back")
+        check_vault_written_by_reference(world)
+        print("reference writer: a vault of its own, read by the command line")
 
 
 if __name__ == "__main__":
