@@ -1,0 +1,161 @@
+//! What the benches share: an authenticator with its store, requests, and somebody who always consents. Nothing here checks
+//! responses: that is the tests', and would be measured.
+
+use std::sync::Arc;
+
+use countersign::{
+    authenticator::{
+        Answer, Authenticator, Channel, CounterPolicy, Outcome, ProviderRequest, Settings, Step, Turn,
+        UserVerification, Verification, run,
+    },
+    cose::CoseAlgorithm,
+    credential::{
+        Backup, ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, CredentialStore,
+        MemoryStore,
+    },
+    crypto::{CryptoProvider, RustCrypto},
+    ctap2::{
+        ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, GetAssertionOptions,
+        HmacSecretInput, MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, Request, Response,
+    },
+    pin_uv::{PinUvAuthProtocol, encapsulate},
+    secret::Secret,
+    time::Moment,
+    webauthn::{
+        Aaguid, ClientDataHash, CredentialDescriptor, CredentialId, RpEntity, RpId, UserEntity, UserHandle,
+    },
+};
+
+use crate::common::ScriptedRng;
+
+/// An authenticator whose host verifies users, with its store.
+pub struct World {
+    pub authenticator: Authenticator,
+    pub store: MemoryStore,
+    pub rng: ScriptedRng,
+    now: Moment,
+}
+
+impl World {
+    /// No counter and no date of use: what is measured is the command, not the store.
+    pub fn new() -> Self {
+        let settings = Settings {
+            sign_count: CounterPolicy::Zero,
+            user_verification: UserVerification::Host,
+            ..Settings::security_key()
+        };
+        Self {
+            authenticator: Authenticator::new(settings, None, Arc::new(RustCrypto)).unwrap(),
+            store: MemoryStore::default(),
+            rng: ScriptedRng::new(&[]),
+            now: Moment { ticks: 0, date: None },
+        }
+    }
+
+    pub fn call(&mut self, request: Request) -> Response {
+        let step = self.authenticator.begin(Channel(1), request, self.now, &mut self.rng);
+        self.finish(step).response
+    }
+
+    pub fn ctap(&mut self, message: &[u8]) -> Vec<u8> {
+        let step = self.authenticator.begin_ctap(Channel(1), message, self.now, &mut self.rng);
+        self.finish(step).response.encode()
+    }
+
+    pub fn provider(&mut self, request: ProviderRequest) -> Outcome {
+        let step = self.authenticator.begin_provider(Channel(1), request, self.now, &mut self.rng);
+        self.finish(step)
+    }
+
+    fn finish(&mut self, mut step: Step) -> Outcome {
+        loop {
+            match run(&mut self.authenticator, &mut self.store, step, self.now, &mut self.rng) {
+                Turn::Done(outcome) => return outcome,
+                Turn::Ask(question, pending) => {
+                    let answer = match question.verification {
+                        Verification::Host => Answer::Verified { choice: None },
+                        _ => Answer::Approved { choice: None },
+                    };
+                    step = self.authenticator.answer(pending, answer, self.now, &mut self.rng);
+                }
+            }
+        }
+    }
+}
+
+const RP: &str = "example.org";
+
+pub fn make_credential(algorithm: CoseAlgorithm) -> MakeCredential {
+    MakeCredential {
+        client_data_hash: ClientDataHash([7; 32]),
+        rp: RpEntity { id: RpId::new(RP).unwrap(), name: None },
+        user: user(0),
+        algorithms: vec![algorithm.identifier()],
+        exclude_list: Vec::new(),
+        extensions: MakeCredentialExtensions { hmac_secret: Some(true), ..Default::default() },
+        options: MakeCredentialOptions { rk: Some(true), up: None, uv: Some(true) },
+        pin_uv_auth: None,
+        enterprise_attestation: None,
+        attestation_formats_preference: Vec::new(),
+    }
+}
+
+fn user(number: u64) -> UserEntity {
+    let id = UserHandle::new(&number.to_be_bytes()).unwrap();
+    UserEntity { id, name: Some("alice".into()), display_name: Some("Alice".into()) }
+}
+
+pub fn get_assertion(id: Option<&CredentialId>, hmac_secret: Option<HmacSecretInput>) -> GetAssertion {
+    GetAssertion {
+        rp_id: RpId::new(RP).unwrap(),
+        client_data_hash: ClientDataHash([8; 32]),
+        allow_list: id.map(|id| vec![CredentialDescriptor { id: id.clone() }]),
+        extensions: GetAssertionExtensions { hmac_secret },
+        options: GetAssertionOptions { rk: None, up: None, uv: None },
+        pin_uv_auth: None,
+    }
+}
+
+pub fn registered(world: &mut World, algorithm: CoseAlgorithm) -> CredentialId {
+    let response = world.call(Request::MakeCredential(make_credential(algorithm)));
+    assert!(matches!(response, Response::MakeCredential(_)), "{response:?}");
+    world.store.records().next().unwrap().credential.id.clone()
+}
+
+pub fn hmac_secret_input(world: &mut World, protocol: PinUvAuthProtocol) -> HmacSecretInput {
+    let request = Request::ClientPin(ClientPin::GetKeyAgreement { pin_uv_auth_protocol: protocol.number() });
+    let Response::ClientPin(ClientPinResponse::KeyAgreement(peer)) = world.call(request) else {
+        panic!("getKeyAgreement answers a key");
+    };
+    let (key_agreement, shared) = encapsulate(&RustCrypto, protocol, &peer, &mut world.rng).unwrap();
+    let salt_enc = shared.encrypt(&[5; 32], &mut world.rng).unwrap();
+    let salt_auth = shared.authenticate(&[&salt_enc]);
+    HmacSecretInput { key_agreement, salt_enc, salt_auth, pin_uv_auth_protocol: Some(protocol.number()) }
+}
+
+/// Passkeys of as many other relying parties. One key pair serves them all: it is never used.
+pub fn fill(store: &mut MemoryStore, count: u64) {
+    let pair = RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut ScriptedRng::new(&[]));
+    for number in 0..count {
+        let credential = Credential {
+            id: CredentialId::new(&[&number.to_be_bytes()[..], &[0; 24]].concat()).unwrap(),
+            rp: RpEntity { id: RpId::new(&format!("{number}.example")).unwrap(), name: None },
+            user: user(number),
+            discoverable: true,
+            cred_protect: CredProtect::UserVerificationOptional,
+            backup: Backup::DeviceBound,
+            sign_count: 0,
+            aaguid: Aaguid::ZERO,
+            order: number,
+            created: None,
+            last_used: None,
+        };
+        let secret = CredentialSecret {
+            key: pair.clone_secret(),
+            cred_random_with_uv: Secret::init_with(|_| ()),
+            cred_random_without_uv: Secret::init_with(|_| ()),
+        };
+        let put = vec![CredentialRecord::new(credential, secret)];
+        store.commit(ChangeSet { put, ..ChangeSet::default() }).unwrap();
+    }
+}
