@@ -1,13 +1,13 @@
 //! What it costs to open and to rotate a vault. Run with `cargo bench -p countersign --features tables`.
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+#[path = "../tests/common/seeded_rng.rs"]
+mod seeded_rng;
 
 use std::hint::black_box;
 
-use common::{ScriptedRng, TODAY};
 use countersign::{
     secret::Secret,
+    time::UnixTime,
     vault::{
         Draft, Envelope, MemoryStorage, Opening, PasskeyEnrolment, PasskeyStore, PrfSaltMode, RecoveryCode,
         SlotId, SlotPrivate, SlotSecret, VaultError, VaultId, VaultStorage,
@@ -15,7 +15,10 @@ use countersign::{
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use seeded_rng::SeededRng;
 
+/// 2026-11-21T00:00:00Z.
+const TODAY: UnixTime = UnixTime(1_795_219_200);
 const VAULT: VaultId = VaultId([1; 16]);
 
 /// A vault with five slots, three passkeys, a recovery code and a device, and as many items as asked for.
@@ -29,7 +32,7 @@ struct Fixture {
 }
 
 fn fixture(items: usize) -> Fixture {
-    let mut rng = ScriptedRng::new(&[]);
+    let mut rng = SeededRng(0);
     let mut draft = Draft::new_vault(VAULT, None, &mut rng).unwrap();
     let code = RecoveryCode::make(&mut rng);
     let device = Secret::make_random(&mut rng);
@@ -52,7 +55,7 @@ fn fixture(items: usize) -> Fixture {
     }
 }
 
-fn enrol(draft: &mut Draft<'_>, number: u8, rng: &mut ScriptedRng) -> SlotId {
+fn enrol(draft: &mut Draft<'_>, number: u8, rng: &mut SeededRng) -> SlotId {
     let enrolment = PasskeyEnrolment {
         rp_id: &RpId::new("vault.example").unwrap(),
         credential_id: &CredentialId::new(&[number; 32]).unwrap(),
@@ -112,12 +115,11 @@ fn rotate(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn open(fixture: &Fixture) -> PasskeyStore<MemoryStorage, ScriptedRng> {
+fn open(fixture: &Fixture) -> PasskeyStore<MemoryStorage, SeededRng> {
     let envelope = Envelope::decode(&fixture.envelope).unwrap();
     let secret = SlotSecret::Device(&fixture.device.1);
     let (vault, _) = envelope.open(&fixture.device.0, &secret, Opening::default()).unwrap();
-    let mut store =
-        PasskeyStore::new(vault, fixture.storage.clone(), None, ScriptedRng::new(&[&[9; 8]])).unwrap();
+    let mut store = PasskeyStore::new(vault, fixture.storage.clone(), None, SeededRng(9)).unwrap();
     // Without memory a rotation needs the owner's word.
     store.accept_as_is();
     store

@@ -1,11 +1,11 @@
 //! Canonical CBOR: what is accepted, what is refused, and that reading and writing are inverse.
 
-mod support;
+mod common;
 
 use ciborium::Value;
+use common::vectors::{bytes, list, text, vectors};
 use countersign::cbor::{Item, Kind, Profile, Writer, write_value};
 use proptest::prelude::*;
-use support::{bytes, list, text, vectors};
 
 fn accepted(bytes: &[u8]) -> bool {
     Item::parse(bytes, Profile::CTAP2).is_ok()

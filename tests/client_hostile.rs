@@ -1,13 +1,16 @@
 //! Hostile options: nothing panics, what is prepared keeps the client's promises, and every budget holds.
 
-mod client_support;
+mod common;
 #[allow(unreachable_pub, reason = "public in the fuzz package, whose body this is")]
 #[path = "../fuzz/src/client_json.rs"]
 mod fuzz_body;
 
 use std::fs;
 
-use client_support::{caller, create_options, file, get_options};
+use common::{
+    client::{caller, create_options, get_options},
+    vectors::file,
+};
 use countersign::client::{CreationOptions, ErrorKind, OptionsError, RequestOptions};
 use fuzz_body::client_json;
 use proptest::prelude::*;

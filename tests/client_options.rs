@@ -1,12 +1,13 @@
 //! Options in: WebAuthn "Create a New Credential", "Use an Existing Credential", prf, credProtect.
 
-mod client_support;
 mod common;
 
 use std::time::Duration;
 
-use client_support::{base64url, caller, create_options, get_options};
-use common::{hex, vectors};
+use common::{
+    client::{base64url, caller, create_options, get_options},
+    vectors::{hex, vectors},
+};
 use countersign::{
     client::{
         AttestationConveyance, Caller, CreationOptions, ErrorKind, Hint, OptionsError, Origin,
@@ -64,7 +65,7 @@ fn error(kind: ErrorKind, place: &str) -> (ErrorKind, String) {
 #[test]
 fn client_data_of_the_w3c_ceremonies_are_byte_exact() {
     let mut compared = 0;
-    for ceremony in vectors("webauthn_l3_ceremonies.json")["vectors"].as_array().unwrap() {
+    for ceremony in vectors("webauthn_l3_ceremonies")["vectors"].as_array().unwrap() {
         let origin = |name: &str| Some(Origin::parse(ceremony[name].as_str()?).unwrap());
         let own = origin("origin").unwrap();
         let caller = match ceremony["cross_origin"].as_bool().unwrap() {
@@ -101,7 +102,7 @@ fn client_data_of_the_w3c_ceremonies_are_byte_exact() {
 #[test]
 fn what_simplewebauthn_generated_for_the_quickstart_is_understood() {
     let own = Caller::same_origin(Origin::parse("https://vault.example").unwrap());
-    let text = client_support::file("crates/cli/data/quickstart-create.json");
+    let text = common::vectors::file("crates/cli/data/quickstart-create.json");
     let options: Value = serde_json::from_slice(&text).unwrap();
     let prepared = CreationOptions::from_json(&text).unwrap().prepare(&own).unwrap();
     let request = &prepared.request;
@@ -113,7 +114,7 @@ fn what_simplewebauthn_generated_for_the_quickstart_is_understood() {
     assert_eq!(request.options.uv, Some(true));
     assert_eq!(request.attestation_formats_preference, ["none"]);
     assert_eq!(prepared.timeout, Some(Duration::from_secs(300)));
-    let text = client_support::file("crates/cli/data/quickstart-get.json");
+    let text = common::vectors::file("crates/cli/data/quickstart-get.json");
     let get = RequestOptions::from_json(&text).unwrap().prepare(&own).unwrap();
     assert_eq!(get.request.rp_id.as_str(), "vault.example");
     assert_eq!(get.request.allow_list, None);
@@ -126,11 +127,11 @@ fn what_simplewebauthn_generated_for_the_quickstart_is_understood() {
 #[test]
 fn what_py_webauthn_generated_is_understood() {
     let create = |name: &str| {
-        let text = client_support::file(&format!("vectors/options/{name}.json"));
+        let text = common::vectors::file(&format!("vectors/options/{name}.json"));
         CreationOptions::from_json(&text).unwrap().prepare(&caller()).unwrap()
     };
     let get = |name: &str| {
-        let text = client_support::file(&format!("vectors/options/{name}.json"));
+        let text = common::vectors::file(&format!("vectors/options/{name}.json"));
         RequestOptions::from_json(&text).unwrap().prepare(&caller()).unwrap()
     };
     let known: Vec<u8> = (0..32).collect();
@@ -414,7 +415,7 @@ fn salts(salts: &PrfSalts) -> (String, Option<String>) {
 
 #[test]
 fn prf_inputs_become_the_salts_of_the_w3c_vectors() {
-    let set = vectors("webauthn_l3_prf.json");
+    let set = vectors("webauthn_l3_prf");
     for case in set["vectors"].as_array().unwrap() {
         let input = |name: &str| case[name].as_str().map(|_| base64url(&hex(&case[name])));
         let mut eval = json!({ "first": input("prf_eval_first").unwrap() });

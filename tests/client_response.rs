@@ -1,12 +1,13 @@
 //! Credential JSON out: RegistrationResponseJSON, AuthenticationResponseJSON, attestation conveyance, prf, credProps.
 
-mod client_support;
 mod common;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ciborium::Value as Cbor;
-use client_support::{base64url, caller, create_options, get_options};
-use common::{hex, vectors};
+use common::{
+    client::{base64url, caller, create_options, get_options},
+    vectors::{hex, vectors},
+};
 use countersign::{
     client::{
         AssertionResult, Authentication, CreationOptions, Registration, RegistrationResult, RequestOptions,
@@ -70,7 +71,7 @@ fn decoded(member: &Value) -> Vec<u8> {
 }
 
 fn ceremonies() -> Vec<Value> {
-    vectors("webauthn_l3_ceremonies.json")["vectors"].as_array().unwrap().clone()
+    vectors("webauthn_l3_ceremonies")["vectors"].as_array().unwrap().clone()
 }
 
 fn ceremony(id: &str) -> Value {
@@ -296,7 +297,7 @@ fn has_shape(output: &Value, shapes: &Value) -> bool {
 
 #[test]
 fn prf_outputs_have_the_shapes_of_the_w3c_vectors() {
-    let set = vectors("webauthn_l3_prf.json");
+    let set = vectors("webauthn_l3_prf");
     let created = |input: &Value, enabled: bool, prf: Option<PrfOutputs>| {
         let mut result = registration_result(answer(&ceremony("none.ES256")));
         (result.prf_enabled, result.prf) = (enabled, prf);

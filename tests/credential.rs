@@ -1,10 +1,11 @@
 //! Credential records, and the store that keeps them in memory.
 
-mod support;
+mod common;
 
 use std::collections::BTreeMap;
 
 use ciborium::{Value, cbor};
+use common::scripted_rng::ScriptedRng;
 use countersign::{
     cbor::{Writer, write_value},
     cose::{CoseAlgorithm, PublicKey},
@@ -18,7 +19,6 @@ use countersign::{
     webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
 use proptest::prelude::*;
-use support::ScriptedRng;
 
 fn secret(byte: u8) -> Secret<32> {
     Secret::init_with(|bytes| *bytes = [byte; 32])

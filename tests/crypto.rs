@@ -1,13 +1,16 @@
 //! Cryptography against the RFCs' own vectors.
 
-mod support;
+mod common;
 
+use common::{
+    scripted_rng::ScriptedRng,
+    vectors::{array, bytes, list, text, vectors},
+};
 use countersign::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
     crypto::{CryptoProvider, Hkdf, KeyPair, RustCrypto},
     secret::Secret,
 };
-use support::{ScriptedRng, array, bytes, list, text, vectors};
 
 fn secret(bytes: &[u8]) -> Secret<32> {
     Secret::from_slice(bytes).unwrap()

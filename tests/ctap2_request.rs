@@ -1,7 +1,8 @@
 //! Requests: what is read, what is passed over, and which status a malformed one gets.
 
-mod support;
+mod common;
 
+use common::vectors::{bytes, list, text, vectors};
 use countersign::{
     cbor::{Item, Profile, Writer},
     cose::P256Point,
@@ -12,7 +13,6 @@ use countersign::{
     webauthn::{ClientDataHash, CredentialDescriptor, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
 use proptest::prelude::*;
-use support::{bytes, list, text, vectors};
 
 const LIMITS: Limits = Limits { max_message: 7609, max_list: 8 };
 

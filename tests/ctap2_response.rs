@@ -1,8 +1,9 @@
 //! Responses: written canonically, member by member. The expected bytes are the vectors', read by ciborium.
 
-mod support;
+mod common;
 
 use ciborium::{Value, cbor};
+use common::vectors::{bytes, list, vectors};
 use countersign::{
     cbor::{Item, Profile},
     cose::P256Point,
@@ -11,7 +12,6 @@ use countersign::{
     },
     webauthn::{Aaguid, CredentialId, UserEntity, UserHandle},
 };
-use support::{bytes, list, vectors};
 
 /// What follows the status byte of a success, canonical for certain and read by somebody else.
 fn body(response: &[u8]) -> Value {

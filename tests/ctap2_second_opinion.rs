@@ -2,15 +2,15 @@
 //! reader, the class of difference is listed here with its reason: an unlisted difference fails, and so does a listed
 //! class that no longer occurs. Where both read a request, they have to have read the same.
 
-mod support;
+mod common;
 
+use common::vectors::{bytes, list, vectors};
 use countersign::ctap2::{Limits, Request, Status};
 use ctap_types::{
     ctap2::{AuthenticatorOptions, Request as Theirs},
     webauthn::PublicKeyCredentialDescriptorRef,
 };
 use serde_json::Value;
-use support::{bytes, list, vectors};
 
 /// A class of difference: our status and theirs (`None`: read), the requests that it covers, and the reason.
 struct Class {

@@ -4,7 +4,11 @@ mod common;
 #[path = "../fuzz/src/session.rs"]
 mod session;
 
-use common::{hex, vectors};
+use common::{
+    seeded_rng::{self, SeededRng},
+    vectors::{bytes, list, vectors},
+};
+use countersign::rand_core::Rng;
 use session::{seed, session};
 
 /// First bytes: each kind of user verification, plain and with everything else switched on.
@@ -13,33 +17,25 @@ const KINDS: [u8; 8] = [0, 1, 2, 3, 60, 61, 62, 63];
 #[test]
 fn session_of_all_vectors_keeps_the_invariants() {
     let mut commands = Vec::new();
-    for vector in vectors("ctap2_transcripts.json")["vectors"].as_array().unwrap() {
-        commands.push(hex(&vector["mc_request"]));
-        commands.push(hex(&vector["ga_request"]));
+    for vector in list(&vectors("ctap2_transcripts"), "vectors") {
+        commands.push(bytes(vector, "mc_request"));
+        commands.push(bytes(vector, "ga_request"));
         commands.push(vec![0x08]);
     }
-    for vector in vectors("ctap2_hmac_secret.json")["vectors"].as_array().unwrap() {
-        commands.push(hex(&vector["request"]));
+    for vector in list(&vectors("ctap2_hmac_secret"), "vectors") {
+        commands.push(bytes(vector, "request"));
     }
-    for vector in vectors("ctap2_wire_negative.json")["vectors"].as_array().unwrap() {
-        commands.push(hex(&vector["command"]));
+    for vector in list(&vectors("ctap2_wire_negative"), "vectors") {
+        commands.push(bytes(vector, "command"));
     }
     for kind in KINDS {
         session(&seed(kind, &commands));
     }
 }
 
-/// SplitMix64.
 fn pseudo_random(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bytes.extend_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
-    }
-    bytes.truncate(length);
+    let mut bytes = vec![0; length];
+    SeededRng(seed).fill_bytes(&mut bytes);
     bytes
 }
 

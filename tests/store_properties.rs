@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Person, World, answer};
+use common::world::{Person, World, answer};
 use countersign::{
     authenticator::{Settings, Step, UserVerification},
     credential::{CredentialStore, MemoryStore, StoreError},
@@ -156,7 +156,7 @@ fn drive(world: &mut World, request: Request, person: Person, fails: bool) -> Re
     loop {
         step = match step {
             Step::Done(outcome) => {
-                common::assert_canonical(&outcome.response.encode());
+                common::world::assert_canonical(&outcome.response.encode());
                 return outcome.response;
             }
             Step::Ask(question, pending) => {

@@ -1,27 +1,26 @@
 //! `vault-v1-kdf.json`, through the public API: slot keys by what a slot made with scripted randomness holds, derived keys
 //! by what a manifest and an item made with a scripted vault root key can be opened with.
 
-mod vault_common;
+mod common;
 
+use common::{
+    scripted_rng::ScriptedRng,
+    seeded_rng::SeededRng,
+    vault::{private, uv_output},
+    vectors::{array, hex, list, vectors},
+    world::TODAY,
+};
 use countersign::{
     cbor::{Item, Profile, Writer},
     crypto::{aead_open, hmac_sha256},
     secret::Secret,
-    time::UnixTime,
     vault::{
         CodeError, Draft, ItemId, MemoryStorage, PasskeyEnrolment, PrfSaltMode, RecoveryCode, SlotId,
-        SlotPrivate, SlotSecret, Vault, VaultId, VaultStorage, Write, item_type, prf_input,
+        SlotSecret, Vault, VaultId, VaultStorage, Write, item_type, prf_input,
     },
     webauthn::{CredentialId, PrfSalt, RpId},
 };
 use serde_json::Value;
-use vault_common::{CountingRng, ScriptedRng, array, hex, list, load, uv_output};
-
-const TIME: UnixTime = UnixTime(1_795_219_200);
-
-fn created() -> SlotPrivate {
-    SlotPrivate { label: "slot".into(), created: TIME.0, ..SlotPrivate::default() }
-}
 
 /// The enabled slot of a manifest, as a CBOR map.
 fn slot<'a>(manifest: &'a [u8], id: &SlotId) -> Item<'a> {
@@ -67,39 +66,39 @@ fn slot_rng(vector: &Value) -> ScriptedRng {
 
 #[test]
 fn a_passkey_slot_has_the_keys_of_the_vector() {
-    let vectors = load("vault-v1-kdf");
-    let vector = &list(&vectors["slot_keys"])[0];
-    let vault_id = VaultId(array(&vector["vault_id"]));
-    let salt = PrfSaltMode::PerSlot(array(&vector["prf_salt"]));
+    let vectors = vectors("vault-v1-kdf");
+    let vector = &list(&vectors, "slot_keys")[0];
+    let vault_id = VaultId(array(vector, "vault_id"));
+    let salt = PrfSaltMode::PerSlot(array(vector, "prf_salt"));
     let input = prf_input(&vault_id, &salt);
     assert_eq!(input, hex(&vector["prf_eval_first"]));
     let hashed = PrfSalt::from_input(&input);
     assert_eq!(hashed.as_bytes().to_vec(), hex(&vector["hmac_secret_salt1"]));
     let output = hmac_sha256(&hex(&vector["cred_random_with_uv"]), &[hashed.as_bytes()]);
     assert_eq!(output.to_vec(), hex(&vector["secret"]));
-    let mut draft = Draft::new_vault(vault_id, None, &mut CountingRng(1)).unwrap();
+    let mut draft = Draft::new_vault(vault_id, None, &mut SeededRng(1)).unwrap();
     let enrolment = PasskeyEnrolment {
         rp_id: &RpId::new(vector["rp_id"].as_str().unwrap()).unwrap(),
         credential_id: &CredentialId::new(&hex(&vector["credential_id"])).unwrap(),
         salt,
         transports: &[],
-        private: created(),
+        private: private("slot"),
     };
     let (first, second) = (uv_output(&output).unwrap(), uv_output(&output).unwrap());
     let slot_id = draft.enrol_passkey(enrolment, &first, &second, &mut slot_rng(vector)).unwrap();
-    let prepared = draft.finish(TIME, &mut CountingRng(2)).unwrap();
+    let prepared = draft.finish(TODAY, &mut SeededRng(2)).unwrap();
     check_slot_keys(vector, prepared.write(), &slot_id);
 }
 
 #[test]
 fn a_recovery_code_slot_has_the_keys_of_the_vector() {
-    let vectors = load("vault-v1-kdf");
-    let vector = &list(&vectors["slot_keys"])[2];
-    let vault_id = VaultId(array(&vector["vault_id"]));
+    let vectors = vectors("vault-v1-kdf");
+    let vector = &list(&vectors, "slot_keys")[2];
+    let vault_id = VaultId(array(vector, "vault_id"));
     let code = RecoveryCode::make(&mut ScriptedRng::new([hex(&vector["secret"])]));
-    let mut draft = Draft::new_vault(vault_id, None, &mut CountingRng(1)).unwrap();
-    let slot_id = draft.enrol_recovery_code(&code, created(), &mut slot_rng(vector)).unwrap();
-    let prepared = draft.finish(TIME, &mut CountingRng(2)).unwrap();
+    let mut draft = Draft::new_vault(vault_id, None, &mut SeededRng(1)).unwrap();
+    let slot_id = draft.enrol_recovery_code(&code, private("slot"), &mut slot_rng(vector)).unwrap();
+    let prepared = draft.finish(TODAY, &mut SeededRng(2)).unwrap();
     check_slot_keys(vector, prepared.write(), &slot_id);
 }
 
@@ -110,7 +109,7 @@ fn store(
 ) -> Write {
     let mut draft = vault.draft();
     edit(&mut draft, storage);
-    let prepared = draft.finish(TIME, &mut CountingRng(9_000)).unwrap();
+    let prepared = draft.finish(TODAY, &mut SeededRng(9_000)).unwrap();
     let write = prepared.write().clone();
     storage.write(&write).unwrap();
     vault.written(prepared, None).unwrap();
@@ -120,36 +119,36 @@ fn store(
 /// The vector's key is of generation 7, its slot of generation 3, its item of version 5: a vault is led there.
 #[test]
 fn derived_keys_are_those_of_the_vector() {
-    let vectors = load("vault-v1-kdf");
+    let vectors = vectors("vault-v1-kdf");
     let vector = &vectors["vrk"];
     let derived = &vector["derived"];
-    let vault_id = VaultId(array(&vector["vault_id"]));
+    let vault_id = VaultId(array(vector, "vault_id"));
     let slot_id = SlotId(core::array::from_fn(|index| 0x10 + index as u8));
     let item_id = ItemId(core::array::from_fn(|index| 0x20 + index as u8));
-    let mut rng = CountingRng(10);
+    let mut rng = SeededRng(10);
     let device = Secret::make_random(&mut rng);
     let mut draft = Draft::new_vault(vault_id, None, &mut rng).unwrap();
     let rest = [32, 32, 32, 12].map(|length| vec![0x42; length]);
     let mut slot_rng = ScriptedRng::new([slot_id.0.to_vec()].into_iter().chain(rest));
-    draft.enrol_device(&device, created(), &mut slot_rng).unwrap();
+    draft.enrol_device(&device, private("slot"), &mut slot_rng).unwrap();
     let mut item_rng = ScriptedRng::new([item_id.0.to_vec(), vec![0x42; 32], vec![0x42; 12]]);
     draft.add_item(item_type::FIRST_OF_HOST, b"item", &mut item_rng).unwrap();
-    let prepared = draft.finish(TIME, &mut rng).unwrap();
+    let prepared = draft.finish(TODAY, &mut rng).unwrap();
     let mut storage = MemoryStorage::default();
     storage.write(prepared.write()).unwrap();
     let mut vault = prepared.into_vault(None).unwrap();
     for _ in 0..4 {
         store(&mut vault, &mut storage, |draft, _| {
-            draft.change_item(&item_id, item_type::FIRST_OF_HOST, b"item", &mut CountingRng(500)).unwrap();
+            draft.change_item(&item_id, item_type::FIRST_OF_HOST, b"item", &mut SeededRng(500)).unwrap();
         });
     }
     for _ in 0..2 {
         store(&mut vault, &mut storage, |draft, _| {
-            draft.refresh(&slot_id, &SlotSecret::Device(&device), &mut CountingRng(600)).unwrap();
+            draft.refresh(&slot_id, &SlotSecret::Device(&device), &mut SeededRng(600)).unwrap();
         });
     }
     for _ in 0..5 {
-        store(&mut vault, &mut storage, |draft, items| draft.rotate(items, &mut CountingRng(700)).unwrap());
+        store(&mut vault, &mut storage, |draft, items| draft.rotate(items, &mut SeededRng(700)).unwrap());
     }
     let write = store(&mut vault, &mut storage, |draft, items| {
         draft.rotate(items, &mut ScriptedRng::new([hex(&vector["vrk"])])).unwrap();
@@ -178,9 +177,9 @@ fn derived_keys_are_those_of_the_vector() {
 
 #[test]
 fn the_recovery_code_of_the_format_reads_both_ways() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     let vector = &vectors["recovery_code"];
-    let vault_id = VaultId(array(&vector["vault_id"]));
+    let vault_id = VaultId(array(vector, "vault_id"));
     let text = vector["text"].as_str().unwrap();
     let code = RecoveryCode::make(&mut ScriptedRng::new([hex(&vector["code"])]));
     assert_eq!(code.to_text(&vault_id).as_str(), text);
@@ -192,7 +191,7 @@ fn the_recovery_code_of_the_format_reads_both_ways() {
 #[test]
 fn a_recovery_code_of_another_vault_or_mistyped_is_told_from_what_is_no_code() {
     let vault_id = VaultId([7; 16]);
-    let text = RecoveryCode::make(&mut CountingRng(1)).to_text(&vault_id);
+    let text = RecoveryCode::make(&mut SeededRng(1)).to_text(&vault_id);
     let refused = |text: &str, vault_id: &VaultId| RecoveryCode::parse(text, vault_id).err();
     assert_eq!(refused(&text, &VaultId([8; 16])), Some(CodeError::MistypedOrOtherVault));
     for no_code in ["", "CS1-", &text[..text.len() - 1], &format!("{}0", *text), &text.replace("CS1", "CS2")]

@@ -1,29 +1,27 @@
 //! Properties: random changes against a plain model, every field swapped, every byte altered.
 
-mod vault_common;
+mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ciborium::Value;
+use common::{
+    scripted_rng::ScriptedRng,
+    seeded_rng::SeededRng,
+    vault::{TestMemory, private},
+    world::TODAY,
+};
 use countersign::{
     cbor::Writer,
     crypto::{Hkdf, aead_open, aead_seal, hmac_sha256, sha256, sha256_parts},
     secret::Secret,
-    time::UnixTime,
     vault::{
         Draft, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PassphraseCost, Policy,
-        RecoveryCode, Row, SlotId, SlotKind, SlotPrivate, SlotSecret, StorageError, Vault, VaultError,
-        VaultId, VaultStorage,
+        RecoveryCode, Row, SlotId, SlotKind, SlotSecret, StorageError, Vault, VaultError, VaultId,
+        VaultStorage,
     },
 };
 use proptest::{collection::vec, prelude::*};
-use vault_common::{CountingRng, ScriptedRng, TestMemory};
-
-const TIME: UnixTime = UnixTime(1_795_219_200);
-
-fn private(label: &str) -> SlotPrivate {
-    SlotPrivate { label: label.into(), created: TIME.0, ..SlotPrivate::default() }
-}
 
 /// T of the format, as it stands there.
 fn item_root(rows: &[Row], depth: usize) -> [u8; 32] {
@@ -104,16 +102,16 @@ struct World {
     memory: TestMemory,
     keys: BTreeMap<SlotId, Key>,
     model: Model,
-    rng: CountingRng,
+    rng: SeededRng,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut rng = CountingRng(seed);
+        let mut rng = SeededRng(seed);
         let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
         let secret = Secret::make_random(&mut rng);
         let slot = draft.enrol_device(&secret, private("first"), &mut rng).unwrap();
-        let prepared = draft.finish(TIME, &mut rng).unwrap();
+        let prepared = draft.finish(TODAY, &mut rng).unwrap();
         let (mut storage, mut memory) = (MemoryStorage::default(), TestMemory::default());
         storage.write(prepared.write()).unwrap();
         let vault = prepared.into_vault(Some(&mut memory)).unwrap();
@@ -183,7 +181,7 @@ impl World {
                 }
             }
         }
-        let prepared = draft.finish(TIME, &mut self.rng).unwrap();
+        let prepared = draft.finish(TODAY, &mut self.rng).unwrap();
         if cut {
             return;
         }
@@ -278,7 +276,7 @@ struct Sample {
 
 impl Sample {
     fn new(seed: u64) -> Self {
-        let mut rng = CountingRng(seed << 40);
+        let mut rng = SeededRng(seed << 40);
         let vault_id = VaultId::make(&mut rng);
         let vrk = *Secret::<32>::make_random(&mut rng).expose();
         let mut draft = Draft::new_vault(vault_id, None, &mut ScriptedRng::new([vrk.to_vec()])).unwrap();
@@ -289,7 +287,7 @@ impl Sample {
         for text in [b"item one", b"item two"] {
             draft.add_item(64, text, &mut rng).unwrap();
         }
-        let prepared = draft.finish(TIME, &mut rng).unwrap();
+        let prepared = draft.finish(TODAY, &mut rng).unwrap();
         let mut storage = MemoryStorage::default();
         storage.write(prepared.write()).unwrap();
         Self { vault_id, vrk, slots, storage }
@@ -310,7 +308,7 @@ impl Sample {
                 vault.open_item(&row.item_id, bytes)?;
             }
             vault.accept_as_is();
-            vault.draft().rotate(&MemoryStorage::import(&envelope)?, &mut CountingRng(1))?;
+            vault.draft().rotate(&MemoryStorage::import(&envelope)?, &mut SeededRng(1))?;
         }
         Ok(())
     }
@@ -546,17 +544,17 @@ fn a_slot_of_suite_2_is_kept_and_neither_opened_nor_rotated() {
     vault.accept_as_is();
     let storage = MemoryStorage::import(&envelope).unwrap();
     let mut draft = vault.draft();
-    assert!(matches!(draft.rotate(&storage, &mut CountingRng(1)), Err(VaultError::Unsupported(_))));
+    assert!(matches!(draft.rotate(&storage, &mut SeededRng(1)), Err(VaultError::Unsupported(_))));
     let mut draft = vault.draft();
-    draft.add_item(64, b"still writable", &mut CountingRng(2)).unwrap();
-    let prepared = draft.finish(TIME, &mut CountingRng(3)).unwrap();
+    draft.add_item(64, b"still writable", &mut SeededRng(2)).unwrap();
+    let prepared = draft.finish(TODAY, &mut SeededRng(3)).unwrap();
     let raw = encode(slot(&mut ciborium::from_reader(envelope.to_stored().manifest.as_slice()).unwrap(), 1));
     assert!(prepared.write().manifest.windows(raw.len()).any(|window| window == raw), "kept byte for byte");
 }
 
 #[test]
 fn a_policy_guards_enrolment() {
-    let mut rng = CountingRng(1);
+    let mut rng = SeededRng(1);
     let policy = Policy {
         no_fallback: true,
         allowed_kinds: Some(vec![SlotKind::Passkey, SlotKind::Device]),
@@ -566,18 +564,18 @@ fn a_policy_guards_enrolment() {
     let secret = Secret::make_random(&mut rng);
     let mut draft = Draft::new_vault(vault_id, Some(policy.clone()), &mut rng).unwrap();
     draft.enrol_device(&secret, private("device"), &mut rng).unwrap();
-    let vault = draft.finish(TIME, &mut rng).unwrap().into_vault(None).unwrap();
+    let vault = draft.finish(TODAY, &mut rng).unwrap().into_vault(None).unwrap();
     assert_eq!(vault.policy(), Some(&policy));
     let mut draft = vault.draft();
     draft.enrol_recovery_code(&RecoveryCode::make(&mut rng), private("code"), &mut rng).unwrap();
-    assert!(matches!(draft.finish(TIME, &mut rng).err(), Some(VaultError::PolicyViolation(_))));
+    assert!(matches!(draft.finish(TODAY, &mut rng).err(), Some(VaultError::PolicyViolation(_))));
     let empty = Policy { allowed_kinds: Some(vec![]), ..Policy::default() };
     assert!(matches!(
         Draft::new_vault(vault_id, Some(empty), &mut rng).err(),
         Some(VaultError::InvalidInput(_))
     ));
     assert_eq!(
-        Draft::new_vault(vault_id, None, &mut rng).unwrap().finish(TIME, &mut rng).err(),
+        Draft::new_vault(vault_id, None, &mut rng).unwrap().finish(TODAY, &mut rng).err(),
         Some(VaultError::LastSlot)
     );
 }
@@ -669,7 +667,7 @@ impl Sample {
                 &info.finish(),
                 &with.vrk,
                 &aad.finish(),
-                &mut CountingRng(31),
+                &mut SeededRng(31),
             )
             .unwrap();
         *at(at(slot, 12), 1) = Value::Bytes(enc.to_bytes().to_vec());
@@ -758,7 +756,7 @@ fn an_epoch_that_the_cut_would_split_leaves_the_ancestors_whole() {
     let (slot, secret) = &sample.slots[0];
     let envelope = Envelope::decode(&forged).unwrap();
     let (vault, _) = envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
-    let prepared = vault.draft().finish(TIME, &mut CountingRng(1)).unwrap();
+    let prepared = vault.draft().finish(TODAY, &mut SeededRng(1)).unwrap();
     let mut manifest: Value = ciborium::from_reader(prepared.write().manifest.as_slice()).unwrap();
     let ancestors = at(&mut manifest, 5).as_array().unwrap();
     let epochs: Vec<Value> = ancestors.iter().map(|past| past.as_array().unwrap()[0].clone()).collect();
@@ -774,17 +772,17 @@ fn a_fifth_passphrase_is_refused() {
     vault.accept_as_is();
     let cost = PassphraseCost { memory_kib: 19_456, passes: 2, lanes: 1 };
     let enrol = |number: u64| {
-        let mut rng = CountingRng(90);
+        let mut rng = SeededRng(90);
         let mut draft = vault.draft();
         for _ in 0..number {
             draft.enrol_passphrase("correct horse", cost, private("passphrase"), &mut rng).unwrap();
         }
-        draft.finish(TIME, &mut rng).map(|_| ())
+        draft.finish(TODAY, &mut rng).map(|_| ())
     };
     assert_eq!(enrol(4), Ok(()));
     assert!(matches!(enrol(5), Err(VaultError::InvalidInput(_))));
     let cheap = PassphraseCost { memory_kib: 1024, ..cost };
-    let refused = vault.draft().enrol_passphrase("x", cheap, private("cheap"), &mut CountingRng(1));
+    let refused = vault.draft().enrol_passphrase("x", cheap, private("cheap"), &mut SeededRng(1));
     assert!(matches!(refused, Err(VaultError::PolicyViolation(_))));
 }
 
@@ -804,11 +802,11 @@ fn a_draft_that_failed_to_rotate_or_remove_can_be_finished_without_harm() {
     let envelope = sample.envelope();
     let (mut vault, _) = envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
     vault.accept_as_is();
-    let mut rng = CountingRng(40);
+    let mut rng = SeededRng(40);
     let mut draft = vault.draft();
     assert_eq!(draft.rotate(&Lost, &mut rng), Err(VaultError::Tampered("item missing")));
     assert_eq!(draft.remove(slot, &Lost, &mut rng), Err(VaultError::Tampered("item missing")));
-    let prepared = draft.finish(TIME, &mut rng).unwrap();
+    let prepared = draft.finish(TODAY, &mut rng).unwrap();
     sample.storage.write(prepared.write()).unwrap();
     vault.written(prepared, None).unwrap();
     assert_eq!((vault.epoch(), vault.key_gen()), (2, 1));

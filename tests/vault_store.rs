@@ -1,7 +1,12 @@
 //! An open vault as the authenticator's own store, and as a store of the host's items.
 
-mod vault_common;
+mod common;
 
+use common::{
+    seeded_rng::SeededRng,
+    vault::{TestMemory, private, uv_output},
+    world::TODAY,
+};
 use countersign::{
     cose::CoseAlgorithm,
     credential::{
@@ -10,7 +15,6 @@ use countersign::{
     },
     crypto::{CryptoProvider, RustCrypto},
     secret::{Secret, SecretBytes},
-    time::UnixTime,
     vault::{
         Draft, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PasskeyEnrolment,
         PasskeyStore, PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, SlotSecret, StorageError, StoredVault,
@@ -18,14 +22,8 @@ use countersign::{
     },
     webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
-use vault_common::{CountingRng, TestMemory, uv_output};
 
-type Store = PasskeyStore<MemoryStorage, CountingRng>;
-const TIME: UnixTime = UnixTime(1_795_219_200);
-
-fn private(label: &str) -> SlotPrivate {
-    SlotPrivate { label: label.into(), created: TIME.0, ..SlotPrivate::default() }
-}
+type Store = PasskeyStore<MemoryStorage, SeededRng>;
 
 fn device() -> Secret<32> {
     Secret::from_slice(&[0x5a; 32]).unwrap()
@@ -33,21 +31,21 @@ fn device() -> Secret<32> {
 
 /// A vault with one device slot.
 fn new_store(seed: u64) -> (Store, SlotId) {
-    let mut rng = CountingRng(seed);
+    let mut rng = SeededRng(seed);
     let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
     let slot = draft.enrol_device(&device(), private("Laptop"), &mut rng).unwrap();
-    let prepared = draft.finish(TIME, &mut rng).unwrap();
+    let prepared = draft.finish(TODAY, &mut rng).unwrap();
     (PasskeyStore::create(prepared, MemoryStorage::default(), None, rng).unwrap(), slot)
 }
 
 fn reopen(storage: MemoryStorage, slot: &SlotId) -> Store {
     let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
     let (vault, _) = envelope.open(slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
-    PasskeyStore::new(vault, storage, None, CountingRng(1_000_000)).unwrap()
+    PasskeyStore::new(vault, storage, None, SeededRng(1_000_000)).unwrap()
 }
 
 fn record(rp: &str, id: &[u8], user: u8) -> CredentialRecord {
-    let mut rng = CountingRng(u64::from(user) << 32);
+    let mut rng = SeededRng(u64::from(user) << 32);
     CredentialRecord::new(
         Credential {
             id: CredentialId::new(id).unwrap(),
@@ -59,7 +57,7 @@ fn record(rp: &str, id: &[u8], user: u8) -> CredentialRecord {
             sign_count: 0,
             aaguid: Aaguid::ZERO,
             order: u64::from(user),
-            created: Some(TIME),
+            created: Some(TODAY),
             last_used: None,
         },
         CredentialSecret {
@@ -261,8 +259,8 @@ fn the_last_slot_and_the_last_verified_fallback_stay() {
     let remove =
         |store: &mut Store, id: SlotId| store.change(|draft, items, rng| draft.remove(&id, items, rng));
     assert_eq!(remove(&mut store, slot), Err(VaultError::LastSlot));
-    let code = RecoveryCode::make(&mut CountingRng(77));
-    let verified = SlotPrivate { last_verified: Some(TIME.0), ..private("Code") };
+    let code = RecoveryCode::make(&mut SeededRng(77));
+    let verified = SlotPrivate { last_verified: Some(TODAY.0), ..private("Code") };
     let code_slot = store.change(|draft, _, rng| draft.enrol_recovery_code(&code, verified, rng)).unwrap();
     assert_eq!(remove(&mut store, code_slot), Err(VaultError::LastSlot));
     let key_gen = store.vault().key_gen();
@@ -319,23 +317,23 @@ impl VaultStorage for Unreliable {
     }
 }
 
-fn unreliable(store: Store, slot: &SlotId) -> PasskeyStore<Unreliable, CountingRng> {
+fn unreliable(store: Store, slot: &SlotId) -> PasskeyStore<Unreliable, SeededRng> {
     let storage = store.lock();
     let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
     let (vault, _) = envelope.open(slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
-    PasskeyStore::new(vault, Unreliable::new(storage), None, CountingRng(2_000_000)).unwrap()
+    PasskeyStore::new(vault, Unreliable::new(storage), None, SeededRng(2_000_000)).unwrap()
 }
 
 fn set(
-    store: PasskeyStore<Unreliable, CountingRng>,
+    store: PasskeyStore<Unreliable, SeededRng>,
     slot: &SlotId,
     change: impl FnOnce(&mut Unreliable),
-) -> PasskeyStore<Unreliable, CountingRng> {
+) -> PasskeyStore<Unreliable, SeededRng> {
     let mut storage = store.lock();
     let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
     let (vault, _) = envelope.open(slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
     change(&mut storage);
-    PasskeyStore::new(vault, storage, None, CountingRng(3_000_000)).unwrap()
+    PasskeyStore::new(vault, storage, None, SeededRng(3_000_000)).unwrap()
 }
 
 #[test]
@@ -399,7 +397,7 @@ fn memory_follows_the_writes_and_catches_the_storage_going_back() {
     assert_eq!(freshness, Freshness::Checked);
     let vault_id = vault.vault_id();
     let mut store =
-        PasskeyStore::new(vault, old.clone(), Some(Box::new(memory.clone())), CountingRng(15)).unwrap();
+        PasskeyStore::new(vault, old.clone(), Some(Box::new(memory.clone())), SeededRng(15)).unwrap();
     store.rotate().unwrap();
     let new = store.lock();
     assert_eq!(open(&new, &mut memory).unwrap().1, Freshness::Checked);
@@ -412,10 +410,10 @@ fn a_write_belongs_to_one_state() {
     let (store, slot) = new_store(16);
     let storage = store.lock();
     let mut first = reopen(storage.clone(), &slot);
-    let mut rng = CountingRng(99);
+    let mut rng = SeededRng(99);
     let mut draft = first.vault().draft();
     draft.add_item(64, b"late", &mut rng).unwrap();
-    let late = draft.finish(TIME, &mut rng).unwrap();
+    let late = draft.finish(TODAY, &mut rng).unwrap();
     first.put(64, b"early").unwrap();
     let mut storage = first.lock();
     assert_eq!(storage.write(late.write()), Err(StorageError::Conflict));

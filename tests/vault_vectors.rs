@@ -1,18 +1,26 @@
 //! Reading: `vault-v1-envelope.json`, every state by every slot, every memory case and every negative.
 
-mod vault_common;
+mod common;
 
+use common::{
+    vault::{Given, TestMemory, open, seen},
+    vectors::{array, hex, list, vectors},
+};
 use countersign::vault::{Envelope, Freshness, Opening, SlotId, SlotKind, VaultError, VaultId};
 use serde_json::Value;
-use vault_common::{Given, TestMemory, array, hex, list, load, open, seen};
 
 /// Every state of every vault, with the vault's and its own name.
 fn states(vectors: &Value) -> impl Iterator<Item = (String, &Value)> {
-    list(&vectors["vaults"]).iter().flat_map(|vault| {
-        list(&vault["states"])
+    list(&vectors, "vaults").iter().flat_map(|vault| {
+        list(vault, "states")
             .iter()
             .map(move |state| (format!("{} / {}", vault["name"], state["name"]), state))
     })
+}
+
+/// A state may have none.
+fn items(state: &Value) -> &[Value] {
+    state["items"].as_array().unwrap()
 }
 
 fn is_backup(name: &str) -> bool {
@@ -21,7 +29,7 @@ fn is_backup(name: &str) -> bool {
 
 #[test]
 fn every_state_decodes_and_encodes_to_the_same_bytes() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     for (name, state) in states(&vectors) {
         let bytes = hex(&state["envelope"]);
         let envelope = Envelope::decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -32,10 +40,10 @@ fn every_state_decodes_and_encodes_to_the_same_bytes() {
         assert_eq!(envelope.to_stored().mac.to_vec(), hex(&state["mac"]), "{name}");
         let kinds: Vec<u64> = envelope.slots().map(|slot| slot.kind().number()).collect();
         let expected: Vec<u64> =
-            list(&state["slots"]).iter().map(|slot| slot["kind"].as_u64().unwrap()).collect();
+            list(state, "slots").iter().map(|slot| slot["kind"].as_u64().unwrap()).collect();
         assert_eq!(kinds, expected, "{name}");
-        for (slot, expected) in envelope.slots().zip(list(&state["slots"])) {
-            assert_eq!(slot.slot_id().0, array(&expected["slot_id"]), "{name}");
+        for (slot, expected) in envelope.slots().zip(list(state, "slots")) {
+            assert_eq!(slot.slot_id().0, array(expected, "slot_id"), "{name}");
             assert_eq!(slot.prf_input(), expected.get("prf_input").map(hex), "{name}");
         }
     }
@@ -43,26 +51,26 @@ fn every_state_decodes_and_encodes_to_the_same_bytes() {
 
 #[test]
 fn the_index_form_has_the_rows_of_the_whole_form_and_opens_alike() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     for (name, state) in states(&vectors) {
         let whole = Envelope::decode(&hex(&state["envelope"])).unwrap();
         let index = Envelope::from_stored(whole.to_stored()).unwrap();
         let bytes = index.encode();
         assert!(bytes.ends_with(&hex(&state["index"])), "{name}");
         assert_eq!(Envelope::decode(&bytes).unwrap(), index, "{name}");
-        let unlock = &list(&state["unlock_with"])[0];
+        let unlock = &list(state, "unlock_with")[0];
         let opening = Opening { backup: is_backup(&name), ..Opening::default() };
-        open(&bytes, &SlotId(array(&unlock["slot_id"])), unlock, opening)
+        open(&bytes, &SlotId(array(unlock, "slot_id")), unlock, opening)
             .unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 }
 
 #[test]
 fn every_state_opens_by_every_slot_and_yields_its_items() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     for (name, state) in states(&vectors) {
-        for unlock in list(&state["unlock_with"]) {
-            let slot_id = SlotId(array(&unlock["slot_id"]));
+        for unlock in list(state, "unlock_with") {
+            let slot_id = SlotId(array(unlock, "slot_id"));
             let opening = Opening { backup: is_backup(&name), ..Opening::default() };
             let opened = open(&hex(&state["envelope"]), &slot_id, unlock, opening);
             if unlock.get("shares").is_some() {
@@ -74,7 +82,7 @@ fn every_state_opens_by_every_slot_and_yields_its_items() {
             assert_eq!(freshness, Freshness::Unchecked);
             assert_eq!(vault.opened_by(), Some(slot_id));
             // One state comes in index form; its items lie beside it.
-            let stored = list(&state["items"]).iter().map(|item| hex(&item["bytes"]));
+            let stored = items(state).iter().map(|item| hex(&item["bytes"]));
             let plain: Vec<_> = envelope
                 .rows()
                 .zip(stored)
@@ -83,7 +91,7 @@ fn every_state_opens_by_every_slot_and_yields_its_items() {
                     (row.item_id.0.to_vec(), item.version, item.item_type, item.plaintext.expose().to_vec())
                 })
                 .collect();
-            let expected: Vec<_> = list(&state["items"])
+            let expected: Vec<_> = items(state)
                 .iter()
                 .map(|item| {
                     let number = |key: &str| item[key].as_u64().unwrap();
@@ -97,14 +105,14 @@ fn every_state_opens_by_every_slot_and_yields_its_items() {
 
 #[test]
 fn private_parts_are_read() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     for (name, state) in states(&vectors) {
-        let unlock = &list(&state["unlock_with"])[0];
+        let unlock = &list(state, "unlock_with")[0];
         let opening = Opening { backup: is_backup(&name), ..Opening::default() };
         let (_, vault, _) =
-            open(&hex(&state["envelope"]), &SlotId(array(&unlock["slot_id"])), unlock, opening).unwrap();
-        for slot in list(&state["slots"]).iter().filter(|slot| slot.get("private_plain").is_some()) {
-            let private = vault.slot_private(&SlotId(array(&slot["slot_id"]))).unwrap().unwrap();
+            open(&hex(&state["envelope"]), &SlotId(array(unlock, "slot_id")), unlock, opening).unwrap();
+        for slot in list(state, "slots").iter().filter(|slot| slot.get("private_plain").is_some()) {
+            let private = vault.slot_private(&SlotId(array(slot, "slot_id"))).unwrap().unwrap();
             // The label is a text of less than 24 bytes, or one with a length byte, right after the key 1.
             let plain = hex(&slot["private_plain"]);
             let (head, text) =
@@ -116,7 +124,7 @@ fn private_parts_are_read() {
 
 #[test]
 fn an_idle_passkey_is_listed_and_opens_nothing() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     let state = &vectors["vaults"][1]["states"][0];
     let envelope = Envelope::decode(&hex(&state["envelope"])).unwrap();
     let idle = envelope.slots().find(|slot| slot.status() == countersign::vault::SlotStatus::Idle).unwrap();
@@ -132,8 +140,8 @@ fn an_idle_passkey_is_listed_and_opens_nothing() {
 
 #[test]
 fn memory_cases_say_what_they_must() {
-    let vectors = load("vault-v1-envelope");
-    for case in list(&vectors["memory"]) {
+    let vectors = vectors("vault-v1-envelope");
+    for case in list(&vectors, "memory") {
         let name = case["name"].as_str().unwrap();
         let envelope = hex(&case["envelope"]);
         let vault_id = Envelope::decode(&envelope).unwrap().vault_id();
@@ -142,9 +150,8 @@ fn memory_cases_say_what_they_must() {
             memory.seen.insert(vault_id, seen(&case["memory"]));
         }
         let opening = Opening { memory: Some(&mut memory), ..Opening::default() };
-        let (_, vault, freshness) =
-            open(&envelope, &SlotId(array(&case["slot_id"])), &case["given"], opening)
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (_, vault, freshness) = open(&envelope, &SlotId(array(case, "slot_id")), &case["given"], opening)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(format!("{freshness:?}"), case["state"].as_str().unwrap(), "{name}");
         assert_eq!(memory.seen[&vault_id].epoch, vault.epoch(), "{name}: remembered afterwards");
     }
@@ -166,8 +173,8 @@ fn class(error: VaultError) -> &'static str {
 
 #[test]
 fn every_negative_is_refused_with_its_class() {
-    let vectors = load("vault-v1-envelope");
-    let negatives = list(&vectors["negative"]);
+    let vectors = vectors("vault-v1-envelope");
+    let negatives = list(&vectors, "negative");
     assert_eq!(negatives.len(), 45);
     for case in negatives {
         let name = case["name"].as_str().unwrap();
@@ -178,9 +185,9 @@ fn every_negative_is_refused_with_its_class() {
         }
         let before = memory.seen.clone();
         let expected_vault_id =
-            (!case["expect_vault_id"].is_null()).then(|| VaultId(array(&case["expect_vault_id"])));
+            (!case["expect_vault_id"].is_null()).then(|| VaultId(array(case, "expect_vault_id")));
         let opening = Opening { expected_vault_id, memory: Some(&mut memory), ..Opening::default() };
-        let opened = open(&hex(&case["envelope"]), &SlotId(array(&case["slot_id"])), &case["given"], opening);
+        let opened = open(&hex(&case["envelope"]), &SlotId(array(case, "slot_id")), &case["given"], opening);
         let error = opened.err().unwrap_or_else(|| panic!("{name}: was opened"));
         assert_eq!(class(error), case["error"].as_str().unwrap(), "{name}: {error}");
         assert_eq!(memory.seen, before, "{name}: memory was written");

@@ -1,8 +1,12 @@
 //! Writing: the states of vault A, each made from the one before it with the randomness that the vectors name, in our
 //! documented order of draws, and compared byte for byte.
 
-mod vault_common;
+mod common;
 
+use common::{
+    vault::{Given, TestMemory, evaluate, named_draws, open},
+    vectors::{array, hex, list, vectors},
+};
 use countersign::{
     rand_core::CryptoRng,
     time::UnixTime,
@@ -13,21 +17,19 @@ use countersign::{
     webauthn::{CredentialId, RpId},
 };
 use serde_json::Value;
-use vault_common::{Given, ScriptedRng, TestMemory, array, evaluate, hex, list, load, open};
 
 fn vault_a(vectors: &Value) -> &Value {
     &vectors["vaults"][0]
 }
 
 fn state(vault: &Value, index: usize) -> &Value {
-    &list(&vault["states"])[index]
+    &list(vault, "states")[index]
 }
 
 /// The state opened by the first slot it lists, as seen before, and stored.
 fn open_state(state: &Value) -> (Vault, MemoryStorage) {
-    let unlock =
-        list(&state["unlock_with"]).iter().find(|unlock| unlock.get("passphrase").is_none()).unwrap();
-    let slot_id = SlotId(array(&unlock["slot_id"]));
+    let unlock = list(state, "unlock_with").iter().find(|unlock| unlock.get("passphrase").is_none()).unwrap();
+    let slot_id = SlotId(array(unlock, "slot_id"));
     let bytes = hex(&state["envelope"]);
     let mut memory = TestMemory::default();
     for _ in 0..2 {
@@ -94,7 +96,7 @@ fn enrol_passkey(
 
 #[test]
 fn create_with_a_passkey_and_a_recovery_code() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 0));
     let names = [
         "vault_id",
@@ -117,7 +119,7 @@ fn create_with_a_passkey_and_a_recovery_code() {
         "sak.nonce.9fec.1.1",
         "private.nonce.2",
     ];
-    let mut rng = ScriptedRng::named(vault, &names);
+    let mut rng = named_draws(vault, &names);
     let time = time_of(expected);
     // The vectors' slots are a minute older than the state that first has them.
     let created = time.0 - 60;
@@ -129,10 +131,10 @@ fn create_with_a_passkey_and_a_recovery_code() {
     let transports = view.slots().next().unwrap().transports();
     enrol_passkey(&mut draft, vault, (vault_id, "1", &transports), phone, &mut rng).unwrap();
     let code = RecoveryCode::make(&mut rng);
-    assert_eq!(code.to_text(&vault_id).as_str(), list(&expected["unlock_with"])[1]["code"].as_str().unwrap());
+    assert_eq!(code.to_text(&vault_id).as_str(), list(expected, "unlock_with")[1]["code"].as_str().unwrap());
     draft.enrol_recovery_code(&code, private("Printed code", created), &mut rng).unwrap();
     let prepared = draft.finish(time, &mut rng).unwrap();
-    rng.finish();
+    drop(rng);
     let mut storage = MemoryStorage::default();
     assert_same(&stored(&mut storage, &prepared), expected);
     assert_eq!(prepared.into_vault(None).unwrap().epoch(), 1);
@@ -140,7 +142,7 @@ fn create_with_a_passkey_and_a_recovery_code() {
 
 #[test]
 fn enrol_a_passphrase_and_a_second_passkey_and_add_two_items() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 1));
     let (open, mut storage) = open_state(state(vault, 0));
     let names = [
@@ -170,13 +172,13 @@ fn enrol_a_passphrase_and_a_second_passkey_and_add_two_items() {
         "cek.nonce.7815.1.1",
         "cek.nonce.8456.1.1",
     ];
-    let mut rng = ScriptedRng::named(vault, &names);
+    let mut rng = named_draws(vault, &names);
     let time = time_of(expected);
     // The vectors' slots are a minute older than the state that first has them.
     let created = time.0 - 60;
     let view = Envelope::decode(&hex(&expected["envelope"])).unwrap();
     let transports = view.slots().next().unwrap().transports();
-    let unlock = list(&expected["unlock_with"]);
+    let unlock = list(expected, "unlock_with");
     let passphrase = unlock.iter().find_map(|unlock| unlock.get("passphrase")).unwrap().as_str().unwrap();
     let mut draft = open.draft();
     draft
@@ -184,31 +186,31 @@ fn enrol_a_passphrase_and_a_second_passkey_and_add_two_items() {
         .unwrap();
     let key = private("Security key", created);
     enrol_passkey(&mut draft, vault, (open.vault_id(), "2", &transports), key, &mut rng).unwrap();
-    for item in list(&expected["items"]).iter().rev() {
+    for item in list(expected, "items").iter().rev() {
         draft.add_item(item["type"].as_u64().unwrap(), &hex(&item["plain"]), &mut rng).unwrap();
     }
     let prepared = draft.finish(time, &mut rng).unwrap();
-    rng.finish();
+    drop(rng);
     assert_same(&stored(&mut storage, &prepared), expected);
 }
 
 #[test]
 fn change_an_item() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 2));
     let (open, mut storage) = open_state(state(vault, 1));
-    let mut rng = ScriptedRng::named(vault, &["cek.8456.2", "item.nonce.8456.2", "cek.nonce.8456.2.1"]);
-    let item = list(&expected["items"]).iter().find(|item| item["version"] == 2).unwrap();
+    let mut rng = named_draws(vault, &["cek.8456.2", "item.nonce.8456.2", "cek.nonce.8456.2.1"]);
+    let item = list(expected, "items").iter().find(|item| item["version"] == 2).unwrap();
     let mut draft = open.draft();
-    draft.change_item(&ItemId(array(&item["item_id"])), 1, &hex(&item["plain"]), &mut rng).unwrap();
+    draft.change_item(&ItemId(array(item, "item_id")), 1, &hex(&item["plain"]), &mut rng).unwrap();
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
-    rng.finish();
+    drop(rng);
     assert_same(&stored(&mut storage, &prepared), expected);
 }
 
 #[test]
 fn rotate_with_no_authenticator() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 3));
     let (open, mut storage) = open_state(state(vault, 2));
     let names = [
@@ -228,17 +230,17 @@ fn rotate_with_no_authenticator() {
         "cek.nonce.7815.1.2",
         "cek.nonce.8456.2.2",
     ];
-    let mut rng = ScriptedRng::named(vault, &names);
+    let mut rng = named_draws(vault, &names);
     let mut draft = open.draft();
     draft.rotate(&storage, &mut rng).unwrap();
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
-    rng.finish();
+    drop(rng);
     assert_same(&stored(&mut storage, &prepared), expected);
 }
 
 #[test]
 fn refresh_a_passkey_slot() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 4));
     let (open, mut storage) = open_state(state(vault, 3));
     let names = [
@@ -250,25 +252,25 @@ fn refresh_a_passkey_slot() {
         "sak.nonce.4bdc.2.2",
         "private.nonce.9",
     ];
-    let mut rng = ScriptedRng::named(vault, &names);
-    let unlock = list(&expected["unlock_with"])
+    let mut rng = named_draws(vault, &names);
+    let unlock = list(expected, "unlock_with")
         .iter()
         .find(|unlock| unlock["slot_id"].as_str().unwrap().starts_with("4bdc"));
     let unlock = unlock.unwrap();
-    let slot_id = SlotId(array(&unlock["slot_id"]));
+    let slot_id = SlotId(array(unlock, "slot_id"));
     assert!(open.refresh_due().any(|due| due == slot_id));
     let given =
         Given::of(unlock, &open.vault_id(), open.slots().find(|slot| slot.slot_id() == slot_id)).unwrap();
     let mut draft = open.draft();
     draft.refresh(&slot_id, &given.secret(), &mut rng).unwrap();
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
-    rng.finish();
+    drop(rng);
     assert_same(&stored(&mut storage, &prepared), expected);
 }
 
 #[test]
 fn remove_a_slot_which_rotates() {
-    let vectors = load("vault-v1-envelope");
+    let vectors = vectors("vault-v1-envelope");
     let (vault, expected) = (vault_a(&vectors), state(vault_a(&vectors), 6));
     let (open, mut storage) = open_state(state(vault, 5));
     let names = [
@@ -285,11 +287,11 @@ fn remove_a_slot_which_rotates() {
         "cek.nonce.7815.1.3",
         "cek.nonce.8456.2.3",
     ];
-    let mut rng = ScriptedRng::named(vault, &names);
-    let passphrase = list(&state(vault, 5)["slots"]).iter().find(|slot| slot["kind"] == 3).unwrap();
+    let mut rng = named_draws(vault, &names);
+    let passphrase = list(state(vault, 5), "slots").iter().find(|slot| slot["kind"] == 3).unwrap();
     let mut draft = open.draft();
-    draft.remove(&SlotId(array(&passphrase["slot_id"])), &storage, &mut rng).unwrap();
+    draft.remove(&SlotId(array(passphrase, "slot_id")), &storage, &mut rng).unwrap();
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
-    rng.finish();
+    drop(rng);
     assert_same(&stored(&mut storage, &prepared), expected);
 }

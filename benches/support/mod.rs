@@ -26,13 +26,13 @@ use countersign::{
     },
 };
 
-use crate::common::ScriptedRng;
+use crate::seeded_rng::SeededRng;
 
 /// An authenticator whose host verifies users, with its store.
 pub struct World {
     pub authenticator: Authenticator,
     pub store: MemoryStore,
-    pub rng: ScriptedRng,
+    pub rng: SeededRng,
     now: Moment,
 }
 
@@ -47,7 +47,7 @@ impl World {
         Self {
             authenticator: Authenticator::new(settings, None, Arc::new(RustCrypto)).unwrap(),
             store: MemoryStore::default(),
-            rng: ScriptedRng::new(&[]),
+            rng: SeededRng(0),
             now: Moment { ticks: 0, date: None },
         }
     }
@@ -135,7 +135,7 @@ pub fn hmac_secret_input(world: &mut World, protocol: PinUvAuthProtocol) -> Hmac
 
 /// Passkeys of as many other relying parties. One key pair serves them all: it is never used.
 pub fn fill(store: &mut MemoryStore, count: u64) {
-    let pair = RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut ScriptedRng::new(&[]));
+    let pair = RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut SeededRng(0));
     for number in 0..count {
         let credential = Credential {
             id: CredentialId::new(&[&number.to_be_bytes()[..], &[0; 24]].concat()).unwrap(),

@@ -7,6 +7,8 @@
 mod cbor;
 mod client_json;
 mod request;
+#[path = "../../tests/common/seeded_rng.rs"]
+mod seeded_rng;
 mod seeds;
 mod session;
 mod vault_open;

@@ -3,7 +3,7 @@
 //! The first byte says what kind of authenticator it is. Operations are read from the front of the rest, decisions (what a
 //! person answers, what a store does) from its back; where the two meet, whoever is asked is willing.
 
-use std::{convert::Infallible, mem, sync::Arc};
+use std::{mem, sync::Arc};
 
 use countersign::{
     authenticator::{
@@ -12,20 +12,21 @@ use countersign::{
     },
     cbor::{Item, Profile},
     credential::{ChangeSet, CredentialRecord, CredentialStore, MemoryStore, Query, StateStore, StoreError},
-    crypto::{RustCrypto, sha256},
+    crypto::RustCrypto,
     ctap2::{
         ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, GetAssertionOptions,
         HmacSecretInput, MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, PinUvAuth, Request,
         Response,
     },
     pin_uv::{PinUvAuthProtocol, encapsulate},
-    rand_core::{TryCryptoRng, TryRng},
     time::{Moment, UnixTime},
     webauthn::{
         AuthenticatorDataView, ClientDataHash, CredentialDescriptor, CredentialId, PrfInputs, PrfSalt,
         PrfSalts, RpEntity, RpId, UserEntity, UserHandle,
     },
 };
+
+use super::seeded_rng::SeededRng;
 
 /// The body of the fuzz target.
 pub fn session(data: &[u8]) {
@@ -91,33 +92,6 @@ impl Input<'_> {
     }
 }
 
-/// Counts upwards and hashes.
-struct Counter(u64);
-
-impl TryRng for Counter {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.try_next_u64().map(|word| word as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in target.chunks_mut(32) {
-            self.0 += 1;
-            chunk.copy_from_slice(&sha256(&self.0.to_le_bytes())[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counter {}
-
 /// What the answers to one command gave.
 #[derive(Clone, Copy, Default)]
 struct Given {
@@ -129,7 +103,7 @@ struct Session<'a> {
     input: Input<'a>,
     authenticator: Authenticator,
     store: MemoryStore,
-    rng: Counter,
+    rng: SeededRng,
     now: Moment,
     depth: u8,
     /// What was given to the command whose assertions getNextAssertion goes on with.
@@ -167,7 +141,7 @@ impl<'a> Session<'a> {
             input: Input(rest),
             authenticator: Authenticator::new(settings, None, provider).expect("valid settings"),
             store: MemoryStore::with_capacity(6),
-            rng: Counter(0),
+            rng: SeededRng(0),
             now: Moment { ticks: 0, date: Some(UnixTime(1_800_000_000)) },
             depth: 0,
             first_leg: Given::default(),

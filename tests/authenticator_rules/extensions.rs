@@ -12,7 +12,10 @@ use hmac::{Hmac, Mac, digest::KeyInit};
 use sha2::Sha256;
 
 use crate::{
-    common::{Person, ScriptedRng, World},
+    common::{
+        seeded_rng::SeededRng,
+        world::{Person, World},
+    },
     requests::*,
 };
 
@@ -22,12 +25,12 @@ const SALTS: [[u8; 32]; 2] = [[0x51; 32], [0x52; 32]];
 struct Platform {
     key: P256Point,
     shared: SharedSecret,
-    rng: ScriptedRng,
+    rng: SeededRng,
 }
 
 impl Platform {
     fn new(world: &mut World, protocol: PinUvAuthProtocol) -> Self {
-        let mut rng = ScriptedRng::new(&[&[3; 32]]);
+        let mut rng = SeededRng(3);
         let (key, shared) =
             encapsulate(&RustCrypto, protocol, &key_agreement(world, protocol.number()), &mut rng).unwrap();
         Self { key, shared, rng }

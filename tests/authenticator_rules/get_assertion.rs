@@ -9,7 +9,7 @@ use countersign::{
 };
 
 use crate::{
-    common::{Person, TODAY, World},
+    common::world::{Person, TODAY, World},
     requests::*,
 };
 
@@ -459,7 +459,7 @@ fn ga_cred_protect_of_the_store_counts_not_that_of_the_question() {
     let (question, pending) = world.until_asked(step);
     record.credential.cred_protect = CredProtect::UserVerificationRequired;
     world.put(record);
-    let answer = crate::common::answer(&question, Person::Willing);
+    let answer = crate::common::world::answer(&question, Person::Willing);
     let step = world.authenticator.answer(pending, answer, world.now, &mut world.rng);
     assert_failed(&world.finish(step, Person::Willing).response, Status::NoCredentials);
 }

@@ -15,7 +15,7 @@ use countersign::{
     secret::SecretBytes,
 };
 
-use crate::common::{Person, World};
+use crate::common::world::{Person, World};
 
 fn info(world: &mut World) -> Vec<u8> {
     let response = world.ctap(&[0x04], Person::Absent);

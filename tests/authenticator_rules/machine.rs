@@ -10,7 +10,7 @@ use countersign::{
 };
 
 use crate::{
-    common::{CHANNEL, Person, World, answer},
+    common::world::{CHANNEL, Person, World, answer},
     requests::*,
 };
 

@@ -11,7 +11,7 @@ use countersign::{
 };
 
 use crate::{
-    common::{Person, World},
+    common::world::{Person, World},
     requests::*,
 };
 

@@ -7,7 +7,7 @@ use countersign::{
 };
 
 use crate::{
-    common::{CHANNEL, Person, World},
+    common::world::{CHANNEL, Person, World},
     requests::*,
 };
 

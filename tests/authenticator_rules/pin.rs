@@ -7,7 +7,7 @@ use countersign::{
 };
 
 use crate::{
-    common::{PIN, Person, World, answer},
+    common::world::{PIN, Person, World, answer},
     requests::*,
 };
 

@@ -12,7 +12,7 @@ use hmac::{Hmac, Mac, digest::KeyInit};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    common::{CHANNEL, Person, World, answer},
+    common::world::{CHANNEL, Person, World, answer},
     requests::*,
 };
 

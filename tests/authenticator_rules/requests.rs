@@ -16,7 +16,7 @@ use countersign::{
     },
 };
 
-use crate::common::{Person, World, answer};
+use crate::common::world::{Person, World, answer};
 
 pub const RP: &str = "example.com";
 pub const HASH: ClientDataHash = ClientDataHash([0xcd; 32]);

@@ -7,7 +7,7 @@ use countersign::{
 };
 
 use crate::{
-    common::{Person, World},
+    common::world::{Person, World},
     requests::*,
 };
 

@@ -6,7 +6,10 @@ use countersign::{
 };
 
 use crate::{
-    common::{Person, World, hex, vectors},
+    common::{
+        vectors::{hex, vectors},
+        world::{Person, World},
+    },
     requests::*,
 };
 
@@ -74,7 +77,7 @@ fn world_for(precondition: &str) -> (World, &'static [(&'static str, u8)]) {
 
 #[test]
 fn wire_negatives_have_their_codes_and_leave_the_store_as_it_was() {
-    let file = vectors("ctap2_wire_negative.json");
+    let file = vectors("ctap2_wire_negative");
     let (mut compared, mut later) = (0, Vec::new());
     for vector in file["vectors"].as_array().unwrap() {
         let name = vector["name"].as_str().unwrap();

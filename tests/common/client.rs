@@ -1,16 +1,8 @@
-//! Shared by the tests of the client: vectors, and options to start from.
-#![allow(dead_code, reason = "each test program uses a part")]
-
-use std::{fs, path::Path};
+//! Options to start from.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use countersign::client::{Caller, Origin};
 use serde_json::{Value, json};
-
-pub(crate) fn file(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 pub(crate) fn base64url(bytes: &[u8]) -> String {
     Base64UrlUnpadded::encode_string(bytes)

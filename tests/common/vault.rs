@@ -1,108 +1,33 @@
-//! What the vault tests share: vectors, a scripted and a counting source of randomness, proofs of user verification.
-#![allow(dead_code, reason = "each test program uses its part")]
+//! What the vault tests share: secrets of the vectors, proofs of user verification, a memory.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    convert::Infallible,
-    fs,
-};
+use std::collections::BTreeMap;
 
 use countersign::{
     crypto::hmac_sha256,
-    rand_core::{TryCryptoRng, TryRng},
     secret::Secret,
     vault::{
-        CodeError, Envelope, Freshness, Opening, RecoveryCode, RollbackStore, Seen, SlotId, SlotSecret,
-        SlotView, Vault, VaultError, VaultId,
+        CodeError, Envelope, Freshness, Opening, RecoveryCode, RollbackStore, Seen, SlotId, SlotPrivate,
+        SlotSecret, SlotView, Vault, VaultError, VaultId,
     },
     webauthn::{PrfRefused, PrfSalt, UvPrfOutput},
 };
 use serde_json::Value;
 
-pub(crate) fn load(name: &str) -> Value {
-    let path = format!("{}/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+use super::{
+    scripted_rng::ScriptedRng,
+    vectors::{array, hex},
+    world::TODAY,
+};
+
+/// The named values of a vault's `randomness`, in the order in which they are drawn here.
+pub(crate) fn named_draws(vault: &Value, names: &[&str]) -> ScriptedRng {
+    ScriptedRng::new(names.iter().map(|name| hex(&vault["randomness"][name])))
 }
 
-pub(crate) fn hex(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
+/// The private part of a slot that was enrolled today.
+pub(crate) fn private(label: &str) -> SlotPrivate {
+    SlotPrivate { label: label.into(), created: TODAY.0, ..SlotPrivate::default() }
 }
-
-pub(crate) fn array<const N: usize>(value: &Value) -> [u8; N] {
-    hex(value).try_into().unwrap()
-}
-
-pub(crate) fn list(value: &Value) -> &Vec<Value> {
-    value.as_array().unwrap()
-}
-
-/// Hands out what was scripted, and fails the test when another length is asked for or too much.
-#[derive(Default)]
-pub(crate) struct ScriptedRng(VecDeque<Vec<u8>>);
-
-impl ScriptedRng {
-    pub(crate) fn new(draws: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        Self(draws.into_iter().collect())
-    }
-
-    /// The named values of a vault's `randomness`, in the order in which they are drawn here.
-    pub(crate) fn named(vault: &Value, names: &[&str]) -> Self {
-        Self::new(names.iter().map(|name| hex(&vault["randomness"][name])))
-    }
-
-    pub(crate) fn finish(self) {
-        assert!(self.0.is_empty(), "{} scripted draws were not used", self.0.len());
-    }
-}
-
-impl TryRng for ScriptedRng {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("only bytes are drawn")
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        panic!("only bytes are drawn")
-    }
-
-    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
-        let next = self.0.pop_front().expect("more draws than scripted");
-        assert_eq!(next.len(), target.len(), "another length than scripted");
-        target.copy_from_slice(&next);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for ScriptedRng {}
-
-/// Reproducible bytes that never repeat.
-pub(crate) struct CountingRng(pub(crate) u64);
-
-impl TryRng for CountingRng {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.try_next_u64().map(|word| word as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_be_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in target.chunks_mut(32) {
-            self.0 += 1;
-            let block = hmac_sha256(b"counting rng", &[&self.0.to_be_bytes()]);
-            chunk.copy_from_slice(&block[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for CountingRng {}
 
 /// An output with the authenticator data of a user-verified assertion.
 pub(crate) fn uv_output(output: &[u8]) -> Result<UvPrfOutput, PrfRefused> {
@@ -197,9 +122,9 @@ impl RollbackStore for TestMemory {
 pub(crate) fn seen(value: &Value) -> Seen {
     Seen {
         epoch: value["epoch"].as_u64().unwrap(),
-        hash: array(&value["hash"]),
+        hash: array(value, "hash"),
         key_gen: value["key_gen"].as_u64().unwrap(),
-        lineage_key: array(&value["lineage_pk"]),
+        lineage_key: array(value, "lineage_pk"),
         floor: value["floor"].as_u64().unwrap(),
     }
 }
