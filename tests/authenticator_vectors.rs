@@ -6,7 +6,7 @@ mod common;
 use ciborium::Value;
 use common::{
     scripted_rng::ScriptedRng,
-    vectors::{hex, vectors},
+    vectors::{hex, list, vectors},
     world::{CHANNEL, Person, World},
 };
 use countersign::{
@@ -66,7 +66,7 @@ fn flag(inject: &serde_json::Value, name: &str) -> u8 {
 #[test]
 fn transcripts_of_es256_and_eddsa_are_byte_exact() {
     let mut compared = 0;
-    for vector in vectors("ctap2_transcripts")["vectors"].as_array().unwrap() {
+    for vector in list(&vectors("ctap2_transcripts"), "vectors") {
         let inject = &vector["inject"];
         if !matches!(vector["alg"].as_i64(), Some(-7 | -8)) {
             continue;
@@ -117,7 +117,7 @@ fn hmac_secret_exchanges_are_byte_exact() {
     let cred_random = hex(&vectors("webauthn_l3_prf")["shared"]["authenticator_cred_random"]);
     let agreement = hex(&file["inject"]["authenticator_key_agreement_private_key"]);
     let transcript = &vectors("ctap2_transcripts")["vectors"][0];
-    for vector in file["vectors"].as_array().unwrap() {
+    for vector in list(&file, "vectors") {
         let iv =
             vector["inject"]["iv_output_enc"].as_str().map(|iv| hex::decode(iv).unwrap()).unwrap_or_default();
         let script = ScriptedRng::new(&[
@@ -155,7 +155,7 @@ fn hmac_secret_exchanges_are_byte_exact() {
 #[test]
 fn w3c_ceremonies_of_es256_and_eddsa_are_byte_exact() {
     let (mut ceremonies, mut attested) = (Vec::new(), 0);
-    for vector in vectors("webauthn_l3_ceremonies")["vectors"].as_array().unwrap() {
+    for vector in list(&vectors("webauthn_l3_ceremonies"), "vectors") {
         if !matches!(vector["alg"].as_i64(), Some(-7 | -8)) {
             continue;
         }
@@ -251,7 +251,7 @@ fn w3c_prf_vectors_hold_on_both_doors() {
     let platform = RustCrypto.import(CoseAlgorithm::Es256, platform).unwrap();
     let PublicKey::P256(key_agreement) = *platform.public() else { panic!("a point") };
     let ceremony = &vectors("webauthn_l3_ceremonies")["vectors"][0];
-    for vector in file["vectors"].as_array().unwrap() {
+    for vector in list(&file, "vectors") {
         let id = vector["id"].as_str().unwrap();
         let number = vector["pin_protocol"].as_u64().unwrap();
         // Protocol 1 has a zero IV, and draws none.
@@ -296,5 +296,5 @@ fn w3c_prf_vectors_hold_on_both_doors() {
         let second = outputs.second.map(|second| hex::encode(second.expose()));
         assert_eq!(second, expected("prf_results_second"), "{id}");
     }
-    assert_eq!(file["vectors"].as_array().unwrap().len(), 3);
+    assert_eq!(list(&file, "vectors").len(), 3);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{
     client::{base64url, caller, create_options, get_options},
-    vectors::{hex, vectors},
+    vectors::{hex, list, vectors},
 };
 use countersign::{
     client::{
@@ -65,7 +65,7 @@ fn error(kind: ErrorKind, place: &str) -> (ErrorKind, String) {
 #[test]
 fn client_data_of_the_w3c_ceremonies_are_byte_exact() {
     let mut compared = 0;
-    for ceremony in vectors("webauthn_l3_ceremonies")["vectors"].as_array().unwrap() {
+    for ceremony in list(&vectors("webauthn_l3_ceremonies"), "vectors") {
         let origin = |name: &str| Some(Origin::parse(ceremony[name].as_str()?).unwrap());
         let own = origin("origin").unwrap();
         let caller = match ceremony["cross_origin"].as_bool().unwrap() {
@@ -416,7 +416,7 @@ fn salts(salts: &PrfSalts) -> (String, Option<String>) {
 #[test]
 fn prf_inputs_become_the_salts_of_the_w3c_vectors() {
     let set = vectors("webauthn_l3_prf");
-    for case in set["vectors"].as_array().unwrap() {
+    for case in list(&set, "vectors") {
         let input = |name: &str| case[name].as_str().map(|_| base64url(&hex(&case[name])));
         let mut eval = json!({ "first": input("prf_eval_first").unwrap() });
         if let Some(second) = input("prf_eval_second") {

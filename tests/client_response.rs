@@ -6,7 +6,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use ciborium::Value as Cbor;
 use common::{
     client::{base64url, caller, create_options, get_options},
-    vectors::{hex, vectors},
+    vectors::{hex, list, vectors},
 };
 use countersign::{
     client::{
@@ -71,7 +71,7 @@ fn decoded(member: &Value) -> Vec<u8> {
 }
 
 fn ceremonies() -> Vec<Value> {
-    vectors("webauthn_l3_ceremonies")["vectors"].as_array().unwrap().clone()
+    list(&vectors("webauthn_l3_ceremonies"), "vectors").to_vec()
 }
 
 fn ceremony(id: &str) -> Value {
@@ -303,7 +303,7 @@ fn prf_outputs_have_the_shapes_of_the_w3c_vectors() {
         (result.prf_enabled, result.prf) = (enabled, prf);
         finish(&registration("none", input.clone()), result)["clientExtensionResults"].clone()
     };
-    let shapes = set["js_shape_vectors"].as_array().unwrap();
+    let shapes = list(&set, "js_shape_vectors");
     let shape = |id: &str| shapes.iter().find(|shape| shape["id"] == id).unwrap();
 
     let only = shape("enabled-only");

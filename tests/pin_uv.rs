@@ -99,6 +99,7 @@ fn hmac_secret_salt_auth_verifies_and_is_made_byte_for_byte() {
 fn protocol_two_pin_computations_match_the_vectors() {
     let set = vectors("pin_protocols");
     let shared = own_protocol_two(&set);
+    let (mut encryptions, mut params) = (0, 0);
     for vector in list(&set, "vectors").iter().filter(|vector| vector["pin_protocol"] == 2) {
         let mut authenticated = Vec::new();
         for (plain, encrypted) in [
@@ -114,6 +115,7 @@ fn protocol_two_pin_computations_match_the_vectors() {
                 assert_eq!(shared.decrypt(&ciphertext).unwrap().expose(), plaintext, "{}", vector["id"]);
                 let mut iv = ScriptedRng::new(&[&ciphertext[..16]]);
                 assert_eq!(shared.encrypt(&plaintext, &mut iv).unwrap(), ciphertext);
+                encryptions += 1;
             }
             authenticated.push(ciphertext);
         }
@@ -122,8 +124,10 @@ fn protocol_two_pin_computations_match_the_vectors() {
             let param = bytes(vector, "pin_uv_auth_param");
             assert_eq!(shared.authenticate(&parts), param, "{}", vector["id"]);
             assert!(shared.verify(&parts, &param));
+            params += 1;
         }
     }
+    assert_eq!((encryptions, params), (4, 2));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use countersign::{
 
 use crate::{
     common::{
-        vectors::{hex, vectors},
+        vectors::{hex, list, vectors},
         world::{Person, World},
     },
     requests::*,
@@ -79,14 +79,14 @@ fn world_for(precondition: &str) -> (World, &'static [(&'static str, u8)]) {
 fn wire_negatives_have_their_codes_and_leave_the_store_as_it_was() {
     let file = vectors("ctap2_wire_negative");
     let (mut compared, mut later) = (0, Vec::new());
-    for vector in file["vectors"].as_array().unwrap() {
+    for vector in list(&file, "vectors") {
         let name = vector["name"].as_str().unwrap();
         let (mut world, known_later) = world_for(vector["precondition"].as_str().unwrap());
         let kept = world.kept();
         let response = world.ctap(&hex(&vector["command"]), Person::Willing);
         let code = |text: &str| u8::from_str_radix(text.strip_prefix("0x").unwrap(), 16).unwrap();
         let acceptable: Vec<u8> =
-            vector["expected"].as_array().unwrap().iter().map(|text| code(text.as_str().unwrap())).collect();
+            list(vector, "expected").iter().map(|text| code(text.as_str().unwrap())).collect();
         if let Some((name, status)) = known_later.iter().find(|(later, _)| *later == name) {
             assert_eq!(response, [*status], "{name}");
             later.push(*name);
