@@ -6,11 +6,12 @@
 
 mod cbor;
 mod client_json;
+mod quick_crypto;
 mod request;
 #[path = "../../tests/common/seeded_rng.rs"]
 mod seeded_rng;
 mod seeds;
-mod session;
+pub mod session;
 mod vault_open;
 
 pub use cbor::cbor;

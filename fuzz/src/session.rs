@@ -12,7 +12,7 @@ use countersign::{
     },
     cbor::{Item, Profile},
     credential::{ChangeSet, CredentialRecord, CredentialStore, MemoryStore, Query, StateStore, StoreError},
-    crypto::RustCrypto,
+    crypto::CryptoProvider,
     ctap2::{
         ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, GetAssertionOptions,
         HmacSecretInput, MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, PinUvAuth, Request,
@@ -26,12 +26,17 @@ use countersign::{
     },
 };
 
-use super::seeded_rng::SeededRng;
+use super::{quick_crypto::QuickCrypto, seeded_rng::SeededRng};
 
-/// The body of the fuzz target.
+/// The body of the fuzz target. Real curves would take all of its time, and their branches all of its corpus.
 pub fn session(data: &[u8]) {
+    session_with(Arc::new(QuickCrypto), data);
+}
+
+/// The same, with the cryptography of choice.
+pub fn session_with(crypto: Arc<dyn CryptoProvider>, data: &[u8]) {
     let Some((kind, rest)) = data.split_first() else { return };
-    let mut session = Session::new(*kind, rest);
+    let mut session = Session::new(crypto, *kind, rest);
     while let Some(operation) = session.input.operation() {
         session.operate(operation);
         session.check_pin();
@@ -100,6 +105,7 @@ struct Given {
 }
 
 struct Session<'a> {
+    crypto: Arc<dyn CryptoProvider>,
     input: Input<'a>,
     authenticator: Authenticator,
     store: MemoryStore,
@@ -114,12 +120,14 @@ struct Session<'a> {
     pin_may_go: bool,
     kept_tries: Option<u8>,
     stored_tries: Option<u8>,
+    /// A right PIN gave the machine its tries back, and the commit of that failed: the next one brings them to the store.
+    tries_owed: bool,
     /// Wrong entries in a row that were compared since power-up.
     wrong_in_a_row: u8,
 }
 
 impl<'a> Session<'a> {
-    fn new(kind: u8, rest: &'a [u8]) -> Self {
+    fn new(crypto: Arc<dyn CryptoProvider>, kind: u8, rest: &'a [u8]) -> Self {
         let settings = Settings {
             user_verification: match kind & 3 {
                 0 | 3 => UserVerification::Pin,
@@ -136,10 +144,10 @@ impl<'a> Session<'a> {
             pin_cost: Argon2Cost { memory: 8, passes: 1, lanes: 1 },
             ..Settings::security_key()
         };
-        let provider = Arc::new(RustCrypto);
         let mut session = Self {
+            authenticator: Authenticator::new(settings, None, crypto.clone()).expect("valid settings"),
+            crypto,
             input: Input(rest),
-            authenticator: Authenticator::new(settings, None, provider).expect("valid settings"),
             store: MemoryStore::with_capacity(6),
             rng: SeededRng(0),
             now: Moment { ticks: 0, date: Some(UnixTime(1_800_000_000)) },
@@ -150,6 +158,7 @@ impl<'a> Session<'a> {
             pin_may_go: false,
             kept_tries: None,
             stored_tries: None,
+            tries_owed: false,
             wrong_in_a_row: 0,
         };
         if kind & 3 == 0 {
@@ -202,7 +211,7 @@ impl<'a> Session<'a> {
         let settings = self.authenticator.settings().clone();
         let state = self.store.load_state().expect("memory does not fail");
         self.authenticator =
-            Authenticator::new(settings, state.as_ref(), Arc::new(RustCrypto)).expect("a state of our own");
+            Authenticator::new(settings, state.as_ref(), self.crypto.clone()).expect("a state of our own");
         self.now.ticks = 0;
         self.wrong_in_a_row = 0;
         self.first_leg = Given::default();
@@ -417,16 +426,22 @@ impl<'a> Session<'a> {
             mem::take(&mut self.pin_may_come),
             mem::take(&mut self.pin_may_go),
         );
-        let allowed = |before: Option<u8>, after: Option<u8>| match (before, after) {
+        self.tries_owed |= right;
+        let allowed = |before: Option<u8>, after: Option<u8>, right: bool| match (before, after) {
             (Some(before), Some(after)) => after <= before || right || (come && go),
             (None, Some(_)) => come,
             (Some(_), None) => go,
             (None, None) => true,
         };
         let (kept, stored) = (self.authenticator.pin_tries_left(), stored_tries(&self.store));
-        assert!(allowed(self.kept_tries, kept), "{:?} -> {kept:?} in the machine", self.kept_tries);
-        assert!(allowed(self.stored_tries, stored), "{:?} -> {stored:?} in the store", self.stored_tries);
+        assert!(allowed(self.kept_tries, kept, right), "{:?} -> {kept:?} in the machine", self.kept_tries);
+        assert!(
+            allowed(self.stored_tries, stored, self.tries_owed),
+            "{:?} -> {stored:?} in the store",
+            self.stored_tries
+        );
         (self.kept_tries, self.stored_tries) = (kept, stored);
+        self.tries_owed &= kept != stored;
     }
 
     fn passkeys(&self) -> Vec<Vec<u8>> {
@@ -506,7 +521,7 @@ impl<'a> Session<'a> {
         let Step::Done(Outcome { response: Response::ClientPin(answer), .. }) = step else { return None };
         let ClientPinResponse::KeyAgreement(peer) = answer;
         let (key_agreement, shared) =
-            encapsulate(&RustCrypto, protocol, &peer, &mut self.rng).expect("a point of ours");
+            encapsulate(&*self.crypto, protocol, &peer, &mut self.rng).expect("a point of ours");
         let salts = vec![byte; [32, 64, 16, 48][usize::from(byte >> 6)]];
         let salt_enc = shared.encrypt(&salts, &mut self.rng).expect("whole blocks");
         let mut salt_auth = shared.authenticate(&[&salt_enc]);

@@ -1,0 +1,87 @@
+//! A provider that costs next to nothing: what it computes has the shape of keys, signatures and shared secrets, and the
+//! properties that the authenticator relies on, but no security. What is fuzzed with it is the state machine.
+
+use countersign::{
+    cose::{CoseAlgorithm, P256Point, PublicKey},
+    crypto::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer, sha256_parts},
+    rand_core::CryptoRng,
+    secret::Secret,
+};
+
+/// Hashes in the place of curves.
+pub(crate) struct QuickCrypto;
+
+struct QuickKey([u8; 32]);
+
+impl CryptoProvider for QuickCrypto {
+    fn name(&self) -> &'static str {
+        "quick"
+    }
+
+    fn make_key_pair(&self, algorithm: CoseAlgorithm, rng: &mut dyn CryptoRng) -> KeyPair {
+        pair(algorithm, Secret::make_random(rng))
+    }
+
+    fn import(&self, algorithm: CoseAlgorithm, private: Secret<32>) -> Result<KeyPair, CryptoError> {
+        Ok(pair(algorithm, private))
+    }
+
+    fn signer(&self, pair: &KeyPair) -> Result<Box<dyn Signer>, CryptoError> {
+        Ok(Box::new(QuickKey(public_bytes(pair.public()))))
+    }
+
+    fn verify(
+        &self,
+        _: CoseAlgorithm,
+        key: &PublicKey,
+        message: &[&[u8]],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        let expected = QuickKey(public_bytes(key)).sign(message);
+        if expected == signature { Ok(()) } else { Err(CryptoError) }
+    }
+
+    fn make_agreement_key(&self, rng: &mut dyn CryptoRng) -> Box<dyn AgreementKey> {
+        let private = Secret::make_random(rng);
+        Box::new(QuickKey(*private.expose()))
+    }
+}
+
+fn pair(algorithm: CoseAlgorithm, private: Secret<32>) -> KeyPair {
+    let x = sha256_parts(&[b"public", private.expose()]);
+    let public = match algorithm {
+        CoseAlgorithm::Es256 => PublicKey::P256(P256Point { x, y: x }),
+        CoseAlgorithm::EdDsa => PublicKey::Ed25519(x),
+    };
+    KeyPair::from_parts(algorithm, private, public).expect("halves of one algorithm")
+}
+
+fn public_bytes(key: &PublicKey) -> [u8; 32] {
+    match key {
+        PublicKey::P256(point) => point.x,
+        PublicKey::Ed25519(bytes) => *bytes,
+    }
+}
+
+impl Signer for QuickKey {
+    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+        let parts = [&[self.0.as_slice()], message].concat();
+        sha256_parts(&parts).repeat(2)
+    }
+}
+
+impl AgreementKey for QuickKey {
+    fn public(&self) -> P256Point {
+        let x = sha256_parts(&[b"agreement", &self.0]);
+        P256Point { x, y: x }
+    }
+
+    /// The same for both halves; a point with two different coordinates counts as off the curve.
+    fn agree(&self, peer: &P256Point) -> Result<Secret<32>, CryptoError> {
+        if peer.x != peer.y {
+            return Err(CryptoError);
+        }
+        let own = self.public().x;
+        Ok(Secret::init_with(|shared| *shared = std::array::from_fn(|index| own[index] ^ peer.x[index])))
+    }
+}
