@@ -17,8 +17,12 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
             .arg("-r")
             .arg(root.join("tests/reference/requirements.txt")),
     )?;
-    command(Command::new("cargo").args(["build", "--release", "-p", "countersign-cli"]).current_dir(root))?;
-    let example = ["build", "--release", "-p", "countersign-host", "--example", "envelope"];
+    command(
+        Command::new("cargo")
+            .args(["build", "--release", "--locked", "-p", "countersign-cli"])
+            .current_dir(root),
+    )?;
+    let example = ["build", "--release", "--locked", "-p", "countersign-host", "--example", "envelope"];
     command(Command::new("cargo").args(example).current_dir(root))?;
     command(Command::new(&python).arg(root.join("tests/reference/test_vault.py")).current_dir(root))?;
     let release = root.join("target/release");
