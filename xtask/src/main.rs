@@ -1,4 +1,5 @@
 //! Developer commands: `cargo xtask COMMAND`.
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod arrows;
