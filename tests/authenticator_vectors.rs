@@ -120,7 +120,7 @@ fn hmac_secret_exchanges_are_byte_exact() {
     for vector in list(&file, "vectors") {
         let iv =
             vector["inject"]["iv_output_enc"].as_str().map(|iv| hex::decode(iv).unwrap()).unwrap_or_default();
-        let script = ScriptedRng::new(&[
+        let script = ScriptedRng::new([
             &hex(&none["credential_private_key"]["d"]),
             &hex(&none["credential_id"]),
             &cred_random,
@@ -259,7 +259,7 @@ fn w3c_prf_vectors_hold_on_both_doors() {
         let settings = Settings { user_verification: UserVerification::Host, ..Settings::security_key() };
         // The same secret with and without UV, as in the vectors.
         let script = [&[1; 32][..], &[2; 32], &cred_random, &cred_random, &agreement, &iv];
-        let mut world = World::with_rng(settings, ScriptedRng::new(&script));
+        let mut world = World::with_rng(settings, ScriptedRng::new(script));
         world.call(Request::MakeCredential(creation(ceremony)), Person::Willing);
         let credential = world.store.records().next().unwrap().credential.id.clone();
         let allow_list = Some(vec![CredentialDescriptor { id: credential }]);

@@ -47,7 +47,7 @@ fn record(algorithm: CoseAlgorithm) -> CredentialRecord {
         last_used: Some(UnixTime(1_800_000_000)),
     };
     let secret = CredentialSecret {
-        key: RustCrypto.make_key_pair(algorithm, &mut ScriptedRng::new(&[&[1; 32]])),
+        key: RustCrypto.make_key_pair(algorithm, &mut ScriptedRng::new([&[1; 32]])),
         cred_random_with_uv: secret(2),
         cred_random_without_uv: secret(3),
     };

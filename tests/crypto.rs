@@ -80,7 +80,7 @@ fn rfc_8032_signatures() {
 fn keys_are_made_from_32_drawn_bytes() {
     let drawn = [0x42; 32];
     for algorithm in [CoseAlgorithm::Es256, CoseAlgorithm::EdDsa] {
-        let made = RustCrypto.make_key_pair(algorithm, &mut ScriptedRng::new(&[&drawn]));
+        let made = RustCrypto.make_key_pair(algorithm, &mut ScriptedRng::new([&drawn]));
         assert_eq!(made.private().expose(), &drawn);
         assert_eq!(made.public(), RustCrypto.import(algorithm, secret(&drawn)).unwrap().public());
     }
@@ -92,9 +92,9 @@ fn a_scalar_that_does_not_exist_is_refused_and_drawn_again() {
     let (order, good) = (hex::decode(order).unwrap(), [1; 32]);
     for bad in [[0; 32].as_slice(), &order, &[0xff; 32]] {
         assert!(RustCrypto.import(CoseAlgorithm::Es256, secret(bad)).is_err());
-        let made = RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut ScriptedRng::new(&[bad, &good]));
+        let made = RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut ScriptedRng::new([bad, &good]));
         assert_eq!(made.private().expose(), &good);
-        let agreement = RustCrypto.make_agreement_key(&mut ScriptedRng::new(&[bad, &good]));
+        let agreement = RustCrypto.make_agreement_key(&mut ScriptedRng::new([bad, &good]));
         assert_eq!(PublicKey::P256(agreement.public()), *made.public());
     }
 }

@@ -29,13 +29,13 @@ fn w3c_halves(protocol: PinUvAuthProtocol) -> (SharedSecret, SharedSecret) {
     let shared = &set["shared"];
     let authenticator_key = bytes(shared, "authenticator_key_agreement_private_key");
     let platform_key = bytes(shared, "platform_key_agreement_private_key");
-    let authenticator = KeyAgreement::make(&RustCrypto, &mut ScriptedRng::new(&[&authenticator_key]));
+    let authenticator = KeyAgreement::make(&RustCrypto, &mut ScriptedRng::new([&authenticator_key]));
     assert_eq!(authenticator.public_key(), point(shared, "authenticator_key_agreement_public_key"));
     let (public, platform) = encapsulate(
         &RustCrypto,
         protocol,
         &authenticator.public_key(),
-        &mut ScriptedRng::new(&[&platform_key]),
+        &mut ScriptedRng::new([&platform_key]),
     )
     .unwrap();
     (authenticator.decapsulate(protocol, &public).unwrap(), platform)
@@ -47,7 +47,7 @@ fn own_protocol_two(set: &Value) -> SharedSecret {
     let key = bytes(vector, "platform_private_key");
     let peer = point(vector, "authenticator_public_key");
     let (public, shared) =
-        encapsulate(&RustCrypto, protocol(vector), &peer, &mut ScriptedRng::new(&[&key])).unwrap();
+        encapsulate(&RustCrypto, protocol(vector), &peer, &mut ScriptedRng::new([&key])).unwrap();
     assert_eq!(public, point(vector, "platform_public_key"));
     // The HMAC key is the first half.
     let expected = bytes(vector, "shared_secret");
@@ -70,12 +70,12 @@ fn w3c_prf_salts_and_outputs_are_encrypted_byte_for_byte() {
         };
         let (salts, outputs) = (joined("salt1", "salt2"), joined("output1", "output2"));
 
-        let salt_enc = platform.encrypt(&salts, &mut ScriptedRng::new(&[&iv("iv_salt_enc")])).unwrap();
+        let salt_enc = platform.encrypt(&salts, &mut ScriptedRng::new([&iv("iv_salt_enc")])).unwrap();
         assert_eq!(salt_enc, bytes(vector, "salt_enc"), "{}", vector["id"]);
         assert_eq!(authenticator.decrypt(&salt_enc).unwrap().expose(), salts);
 
         let output_enc =
-            authenticator.encrypt(&outputs, &mut ScriptedRng::new(&[&iv("iv_output_enc")])).unwrap();
+            authenticator.encrypt(&outputs, &mut ScriptedRng::new([&iv("iv_output_enc")])).unwrap();
         assert_eq!(output_enc, bytes(vector, "output_enc"), "{}", vector["id"]);
         assert_eq!(platform.decrypt(&output_enc).unwrap().expose(), outputs);
     }
@@ -113,7 +113,7 @@ fn protocol_two_pin_computations_match_the_vectors() {
             if vector[plain].is_string() {
                 let plaintext = bytes(vector, plain);
                 assert_eq!(shared.decrypt(&ciphertext).unwrap().expose(), plaintext, "{}", vector["id"]);
-                let mut iv = ScriptedRng::new(&[&ciphertext[..16]]);
+                let mut iv = ScriptedRng::new([&ciphertext[..16]]);
                 assert_eq!(shared.encrypt(&plaintext, &mut iv).unwrap(), ciphertext);
                 encryptions += 1;
             }
@@ -189,7 +189,7 @@ fn only_whole_blocks_are_encrypted_and_decrypted() {
 #[test]
 fn each_protocol_two_encryption_draws_its_iv() {
     let (_, two) = w3c_halves(PinUvAuthProtocol::Two);
-    let mut rng = ScriptedRng::new(&[&[1; 16], &[2; 16]]);
+    let mut rng = ScriptedRng::new([&[1; 16], &[2; 16]]);
     let (first, second) =
         (two.encrypt(&[7; 32], &mut rng).unwrap(), two.encrypt(&[7; 32], &mut rng).unwrap());
     assert_eq!((&first[..16], &second[..16]), ([1; 16].as_slice(), [2; 16].as_slice()));
@@ -206,9 +206,9 @@ fn a_peer_off_the_curve_is_refused_by_both_halves() {
     for peer in [P256Point { x: [0; 32], y: [0; 32] }, beyond_field, off_curve] {
         for protocol in PROTOCOLS {
             let key = [1; 32];
-            let authenticator = KeyAgreement::make(&RustCrypto, &mut ScriptedRng::new(&[&key]));
+            let authenticator = KeyAgreement::make(&RustCrypto, &mut ScriptedRng::new([&key]));
             assert!(authenticator.decapsulate(protocol, &peer).is_err());
-            assert!(encapsulate(&RustCrypto, protocol, &peer, &mut ScriptedRng::new(&[&key])).is_err());
+            assert!(encapsulate(&RustCrypto, protocol, &peer, &mut ScriptedRng::new([&key])).is_err());
         }
     }
 }

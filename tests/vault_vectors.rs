@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// Every state of every vault, with the vault's and its own name.
 fn states(vectors: &Value) -> impl Iterator<Item = (String, &Value)> {
-    list(&vectors, "vaults").iter().flat_map(|vault| {
+    list(vectors, "vaults").iter().flat_map(|vault| {
         list(vault, "states")
             .iter()
             .map(move |state| (format!("{} / {}", vault["name"], state["name"]), state))

@@ -67,7 +67,7 @@ fn ecdh_p256_of_uncompressed_points() {
     for test in set.test_groups.into_iter().flat_map(|group| group.tests) {
         // CTAP has no compressed points: a COSE_Key carries both coordinates.
         let Some(peer) = point(&test.public_key) else { continue };
-        let key = RustCrypto.make_agreement_key(&mut ScriptedRng::new(&[&scalar(&test.private_key)]));
+        let key = RustCrypto.make_agreement_key(&mut ScriptedRng::new([&scalar(&test.private_key)]));
         match key.agree(&peer) {
             Ok(shared) => {
                 assert!(!test.result.must_fail(), "{} {}", test.tc_id, test.comment);
