@@ -4,7 +4,10 @@
 mod common;
 
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
-use common::{ScriptedRng, hex, vectors};
+use common::{
+    scripted_rng::ScriptedRng,
+    vectors::{hex, list, vectors},
+};
 use hpke::{
     Deserializable, Kem, OpModeR, OpModeS, PskBundle, Serializable, aead::AesGcm256, kdf::HkdfSha256,
     kem::X25519HkdfSha256, single_shot_open, single_shot_seal_with_rng,
@@ -16,8 +19,8 @@ type EncappedKey = <X25519HkdfSha256 as Kem>::EncappedKey;
 
 #[test]
 fn rfc_9180_mode_psk_seals_and_opens_byte_for_byte() {
-    let file = vectors("rfc9180_hpke_x25519_sha256_aes256gcm.json");
-    let vector = file["vectors"].as_array().unwrap().iter().find(|vector| vector["id"] == "psk").unwrap();
+    let file = vectors("rfc9180_hpke_x25519_sha256_aes256gcm");
+    let vector = list(&file, "vectors").iter().find(|vector| vector["id"] == "psk").unwrap();
     let member = |name: &str| hex(&vector[name]);
     let first = &vector["encryptions"][0];
     assert_eq!(first["seq"], 0, "one message, the first");
@@ -25,7 +28,7 @@ fn rfc_9180_mode_psk_seals_and_opens_byte_for_byte() {
     let bundle = || PskBundle::new(&psk, &psk_id).unwrap();
     let recipient = PublicKey::from_bytes(&member("pkRm")).unwrap();
 
-    let mut rng = ScriptedRng::new(&[&member("ikmE")]);
+    let mut rng = ScriptedRng::new([&member("ikmE")]);
     let (enc, ciphertext) = single_shot_seal_with_rng::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
         &OpModeS::Psk(bundle()),
         &recipient,
@@ -59,8 +62,8 @@ fn rfc_9180_mode_psk_seals_and_opens_byte_for_byte() {
 
 #[test]
 fn rfc_9106_argon2id_gives_the_published_tags() {
-    let file = vectors("rfc9106_argon2id.json");
-    for vector in file["vectors"].as_array().unwrap() {
+    let file = vectors("rfc9106_argon2id");
+    for vector in list(&file, "vectors") {
         let number = |name: &str| u32::try_from(vector[name].as_u64().unwrap()).unwrap();
         let mut parameters = ParamsBuilder::new();
         parameters.m_cost(number("memory_kib")).t_cost(number("iterations")).p_cost(number("lanes"));
