@@ -29,9 +29,7 @@ use countersign::{
     cose::PublicKey,
     credential::{ChangeSet, CredentialRecord, Query, StateRecord, StoreError},
     crypto::{CryptoProvider, RustCrypto},
-    ctap2::{
-        GetAssertion, GetAssertionOptions, MakeCredential, MakeCredentialOptions, Request, Response, Status,
-    },
+    ctap2::{GetAssertion, MakeCredential, Options, Request, Response, Status},
     rand_core::{CryptoRng, TryCryptoRng, TryRng},
     secret::SecretBytes,
     time::{Moment, UnixTime},
@@ -272,7 +270,7 @@ async fn register(host: &mut Host) -> Result<(CredentialId, PublicKey), Box<dyn 
         algorithms: vec![-7],
         exclude_list: Vec::new(),
         extensions: Default::default(),
-        options: MakeCredentialOptions { rk: Some(true), up: None, uv: Some(true) },
+        options: Options { rk: Some(true), up: None, uv: Some(true) },
         pin_uv_auth: None,
         enterprise_attestation: None,
         attestation_formats_preference: Vec::new(),
@@ -309,7 +307,7 @@ fn get(rp_id: &str) -> Result<GetAssertion, Box<dyn Error>> {
         client_data_hash: ClientDataHash([2; 32]),
         allow_list: None,
         extensions: Default::default(),
-        options: GetAssertionOptions { rk: None, up: None, uv: Some(true) },
+        options: Options { rk: None, up: None, uv: Some(true) },
         pin_uv_auth: None,
     })
 }

@@ -7,8 +7,8 @@ use countersign::{
     cbor::{Item, Profile, Writer},
     cose::P256Point,
     ctap2::{
-        ClientPin, GetAssertion, GetAssertionExtensions, GetAssertionOptions, HmacSecretInput, Limits,
-        MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, PinUvAuth, Request, Status,
+        ClientPin, GetAssertion, GetAssertionExtensions, HmacSecretInput, Limits, MakeCredential,
+        MakeCredentialExtensions, Options, PinUvAuth, Request, Status,
     },
     webauthn::{ClientDataHash, CredentialDescriptor, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
@@ -127,7 +127,7 @@ fn a_creation_request_is_read_member_by_member() {
         algorithms: vec![-7],
         exclude_list: vec![],
         extensions: MakeCredentialExtensions::default(),
-        options: MakeCredentialOptions { rk: Some(true), up: None, uv: Some(true) },
+        options: Options { rk: Some(true), up: None, uv: Some(true) },
         pin_uv_auth: None,
         enterprise_attestation: None,
         attestation_formats_preference: vec![],
@@ -368,7 +368,7 @@ fn what_is_not_known_is_passed_over() {
     let options: Write<'_> = &|w| _ = w.map(2).text("rk").boolean(true).text("plat").unsigned(0);
     let extensions: Write<'_> = &|w| _ = w.map(1).text("credBlob").unsigned(0);
     let request = read_make_credential(&[(2, rp), (6, extensions), (7, options)]).unwrap();
-    assert_eq!(request.options, MakeCredentialOptions { rk: Some(true), up: None, uv: None });
+    assert_eq!(request.options, Options { rk: Some(true), up: None, uv: None });
     assert_eq!(request.extensions, MakeCredentialExtensions::default());
 
     let descriptor: Write<'_> = &|w| {
@@ -480,7 +480,7 @@ fn any_make_credential() -> impl Strategy<Value = MakeCredential> {
                     algorithms,
                     exclude_list,
                     extensions: MakeCredentialExtensions { cred_protect: ext.0, hmac_secret: ext.1 },
-                    options: MakeCredentialOptions { rk: opt.0, up: opt.1, uv: opt.2 },
+                    options: Options { rk: opt.0, up: opt.1, uv: opt.2 },
                     pin_uv_auth: auth,
                     enterprise_attestation: ep,
                     attestation_formats_preference: formats,
@@ -510,7 +510,7 @@ fn any_get_assertion() -> impl Strategy<Value = GetAssertion> {
             client_data_hash: ClientDataHash(hash),
             allow_list: Some(allow_list).filter(|list| !list.is_empty()),
             extensions: GetAssertionExtensions { hmac_secret },
-            options: GetAssertionOptions { rk, up, uv },
+            options: Options { rk, up, uv },
             pin_uv_auth,
         },
     )

@@ -7,10 +7,7 @@ use common::world::{Person, World, answer};
 use countersign::{
     authenticator::{Settings, Step, UserVerification},
     credential::{CredentialStore, MemoryStore, StoreError},
-    ctap2::{
-        GetAssertion, GetAssertionOptions, MakeCredential, MakeCredentialExtensions, MakeCredentialOptions,
-        Request, Response, Status,
-    },
+    ctap2::{GetAssertion, MakeCredential, MakeCredentialExtensions, Options, Request, Response, Status},
     webauthn::{
         AuthenticatorDataView, ClientDataHash, CredentialDescriptor, CredentialId, RpEntity, RpId,
         UserEntity, UserHandle,
@@ -204,7 +201,7 @@ fn carry_out(world: &mut World, model: &mut Model, operation: &Operation) {
                     cred_protect: Some((*level).into()),
                     hmac_secret: None,
                 },
-                options: MakeCredentialOptions { rk: Some(*rk), up: None, uv: Some(*uv) },
+                options: Options { rk: Some(*rk), up: None, uv: Some(*uv) },
                 pin_uv_auth: None,
                 enterprise_attestation: None,
                 attestation_formats_preference: Vec::new(),
@@ -219,7 +216,7 @@ fn carry_out(world: &mut World, model: &mut Model, operation: &Operation) {
                 client_data_hash: ClientDataHash([1; 32]),
                 allow_list: named.is_some().then(|| descriptors(named.as_ref())),
                 extensions: Default::default(),
-                options: GetAssertionOptions { rk: None, up: Some(*up), uv: Some(*uv) },
+                options: Options { rk: None, up: Some(*up), uv: Some(*uv) },
                 pin_uv_auth: None,
             };
             (expected, drive(world, Request::GetAssertion(request), *person, *fails))

@@ -15,8 +15,8 @@ use countersign::{
     },
     crypto::{CryptoProvider, RustCrypto},
     ctap2::{
-        ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, GetAssertionOptions,
-        HmacSecretInput, MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, Request, Response,
+        ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, HmacSecretInput, MakeCredential,
+        MakeCredentialExtensions, Options, Request, Response,
     },
     pin_uv::{PinUvAuthProtocol, encapsulate},
     secret::Secret,
@@ -93,7 +93,7 @@ pub fn make_credential(algorithm: CoseAlgorithm) -> MakeCredential {
         algorithms: vec![algorithm.identifier()],
         exclude_list: Vec::new(),
         extensions: MakeCredentialExtensions { hmac_secret: Some(true), ..Default::default() },
-        options: MakeCredentialOptions { rk: Some(true), up: None, uv: Some(true) },
+        options: Options { rk: Some(true), up: None, uv: Some(true) },
         pin_uv_auth: None,
         enterprise_attestation: None,
         attestation_formats_preference: Vec::new(),
@@ -111,7 +111,7 @@ pub fn get_assertion(id: Option<&CredentialId>, hmac_secret: Option<HmacSecretIn
         client_data_hash: ClientDataHash([8; 32]),
         allow_list: id.map(|id| vec![CredentialDescriptor { id: id.clone() }]),
         extensions: GetAssertionExtensions { hmac_secret },
-        options: GetAssertionOptions { rk: None, up: None, uv: None },
+        options: Options { rk: None, up: None, uv: None },
         pin_uv_auth: None,
     }
 }

@@ -14,9 +14,8 @@ use countersign::{
     credential::{ChangeSet, CredentialRecord, CredentialStore, MemoryStore, Query, StateStore, StoreError},
     crypto::CryptoProvider,
     ctap2::{
-        ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, GetAssertionOptions,
-        HmacSecretInput, MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, PinUvAuth, Request,
-        Response,
+        ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, HmacSecretInput, MakeCredential,
+        MakeCredentialExtensions, Options, PinUvAuth, Request, Response,
     },
     pin_uv::{PinUvAuthProtocol, encapsulate},
     time::{Moment, UnixTime},
@@ -468,7 +467,7 @@ impl<'a> Session<'a> {
                 cred_protect: (extras & 16 != 0).then(|| u64::from(self.input.byte() % 5)),
                 hmac_secret: (extras & 32 != 0).then_some(extras & 64 != 0),
             },
-            options: MakeCredentialOptions {
+            options: Options {
                 rk: (options & 2 != 0).then_some(options & 4 != 0),
                 up: (options & 128 != 0).then_some(options & 64 != 0),
                 uv: (options & 8 != 0).then_some(options & 16 != 0),
@@ -487,7 +486,7 @@ impl<'a> Session<'a> {
             client_data_hash: ClientDataHash([extras; 32]),
             allow_list: (extras & 4 != 0).then(|| self.descriptors()),
             extensions: GetAssertionExtensions { hmac_secret },
-            options: GetAssertionOptions {
+            options: Options {
                 rk: (extras & 0xf0 == 0xf0).then_some(true),
                 up: (options & 2 != 0).then_some(options & 4 != 0),
                 uv: (options & 8 != 0).then_some(options & 16 != 0),

@@ -11,7 +11,7 @@ use super::{
     response::{self, Collected, JsonText, ResponseJson},
 };
 use crate::{
-    ctap2::{GetAssertion, GetAssertionExtensions, GetAssertionOptions, GetAssertionResponse},
+    ctap2::{GetAssertion, GetAssertionExtensions, GetAssertionResponse, Options},
     webauthn::{AuthenticatorAttachment, ClientDataType, PrfInputs, PrfOutputs},
 };
 
@@ -52,7 +52,7 @@ impl RequestOptions {
                 client_data_hash: collected.client_data_hash(),
                 allow_list,
                 extensions: GetAssertionExtensions::default(),
-                options: GetAssertionOptions { rk: None, up: None, uv },
+                options: Options { rk: None, up: None, uv },
                 pin_uv_auth: None,
             },
             user_verification: self.user_verification,

@@ -12,7 +12,7 @@ use super::{
     response::{self, Collected, JsonText, ResponseJson},
 };
 use crate::{
-    ctap2::{MakeCredential, MakeCredentialExtensions, MakeCredentialOptions, MakeCredentialResponse},
+    ctap2::{MakeCredential, MakeCredentialExtensions, MakeCredentialResponse, Options},
     webauthn::{Aaguid, AuthenticatorAttachment, ClientDataType, PrfInputs, PrfOutputs, RpEntity, Transport},
 };
 
@@ -68,7 +68,7 @@ impl CreationOptions {
             algorithms,
             exclude_list: self.exclude_list,
             extensions: MakeCredentialExtensions { cred_protect, ..Default::default() },
-            options: MakeCredentialOptions {
+            options: Options {
                 rk: required(self.selection.resident_key),
                 up: None,
                 uv: required(self.selection.user_verification),

@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use super::{
     entity,
     extensions::GetAssertionExtensions,
-    read::{self, Limits, optional, required},
+    options::Options,
+    read::{Limits, optional, required},
     request::PinUvAuth,
     status::Status,
-    write::{self, Members},
+    write::Members,
 };
 use crate::{
-    cbor::{Entries, Item, Writer},
+    cbor::{Entries, Writer},
     webauthn::{ClientDataHash, CredentialDescriptor, CredentialId, RpId, UserEntity},
 };
 
@@ -28,20 +29,9 @@ pub struct GetAssertion {
     /// 0x04
     pub extensions: GetAssertionExtensions,
     /// 0x05
-    pub options: GetAssertionOptions,
+    pub options: Options,
     /// 0x06 and 0x07
     pub pin_uv_auth: Option<PinUvAuth>,
-}
-
-/// The options that exist for this command; unknown ones were passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct GetAssertionOptions {
-    /// `rk`: not allowed here; kept so that the handler can say so.
-    pub rk: Option<bool>,
-    /// `up`: `false` asks for a silent assertion.
-    pub up: Option<bool>,
-    /// `uv`: built-in user verification.
-    pub uv: Option<bool>,
 }
 
 /// The response.
@@ -69,7 +59,7 @@ impl GetAssertion {
             client_data_hash: required(parameters.at(0x02), entity::read_client_data_hash)?,
             allow_list: optional(parameters.at(0x03), allow_list)?.flatten(),
             extensions: optional(parameters.at(0x04), GetAssertionExtensions::read)?.unwrap_or_default(),
-            options: optional(parameters.at(0x05), GetAssertionOptions::read)?.unwrap_or_default(),
+            options: optional(parameters.at(0x05), Options::read)?.unwrap_or_default(),
             pin_uv_auth: PinUvAuth::read(parameters.at(0x06), parameters.at(0x07))?,
         })
     }
@@ -85,18 +75,6 @@ impl GetAssertion {
         members.at_map(0x05, self.options.members());
         PinUvAuth::write(self.pin_uv_auth.as_ref(), 0x06, 0x07, &mut members);
         members.finish(writer);
-    }
-}
-
-impl GetAssertionOptions {
-    fn read(item: Item<'_>) -> Result<Self, Status> {
-        let options = read::map(item)?;
-        let option = |name| optional(options.named(name), read::boolean);
-        Ok(Self { rk: option("rk")?, up: option("up")?, uv: option("uv")? })
-    }
-
-    fn members(self) -> Members {
-        write::options(&[("rk", self.rk), ("up", self.up), ("uv", self.uv)])
     }
 }
 

@@ -7,6 +7,7 @@ use ciborium::Value;
 use super::{
     entity,
     extensions::MakeCredentialExtensions,
+    options::Options,
     read::{self, Limits, optional, required},
     request::PinUvAuth,
     status::Status,
@@ -33,24 +34,13 @@ pub struct MakeCredential {
     /// 0x06
     pub extensions: MakeCredentialExtensions,
     /// 0x07
-    pub options: MakeCredentialOptions,
+    pub options: Options,
     /// 0x08 and 0x09
     pub pin_uv_auth: Option<PinUvAuth>,
     /// 0x0A
     pub enterprise_attestation: Option<u64>,
     /// 0x0B
     pub attestation_formats_preference: Vec<String>,
-}
-
-/// The options that exist for this command; unknown ones were passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MakeCredentialOptions {
-    /// `rk`: make it discoverable.
-    pub rk: Option<bool>,
-    /// `up`: only `true` is allowed.
-    pub up: Option<bool>,
-    /// `uv`: built-in user verification.
-    pub uv: Option<bool>,
 }
 
 /// The response.
@@ -74,7 +64,7 @@ impl MakeCredential {
             algorithms: required(parameters.at(0x04), read_algorithms)?,
             exclude_list: optional(parameters.at(0x05), exclude_list)?.flatten().unwrap_or_default(),
             extensions: optional(parameters.at(0x06), MakeCredentialExtensions::read)?.unwrap_or_default(),
-            options: optional(parameters.at(0x07), MakeCredentialOptions::read)?.unwrap_or_default(),
+            options: optional(parameters.at(0x07), Options::read)?.unwrap_or_default(),
             pin_uv_auth: PinUvAuth::read(parameters.at(0x08), parameters.at(0x09))?,
             enterprise_attestation: optional(parameters.at(0x0A), read::unsigned)?,
             attestation_formats_preference: optional(parameters.at(0x0B), read_formats)?.unwrap_or_default(),
@@ -112,18 +102,6 @@ fn read_algorithm(item: Item<'_>) -> Result<Option<i64>, Status> {
 
 fn read_formats(item: Item<'_>) -> Result<Vec<String>, Status> {
     read::array(item)?.map(read::owned_text).collect()
-}
-
-impl MakeCredentialOptions {
-    fn read(item: Item<'_>) -> Result<Self, Status> {
-        let options = read::map(item)?;
-        let option = |name| optional(options.named(name), read::boolean);
-        Ok(Self { rk: option("rk")?, up: option("up")?, uv: option("uv")? })
-    }
-
-    fn members(self) -> Members {
-        write::options(&[("rk", self.rk), ("up", self.up), ("uv", self.uv)])
-    }
 }
 
 impl MakeCredentialResponse {

@@ -78,12 +78,3 @@ pub(super) fn array<T>(writer: &mut Writer, elements: &[T], write: impl Fn(&mut 
     writer.array(elements.len());
     elements.iter().for_each(|element| write(writer, element));
 }
-
-/// An options map: names in canonical order, each with its value if it has one.
-pub(super) fn options(options: &[(&str, Option<bool>)]) -> Members {
-    let mut members = Members::default();
-    for (name, value) in options {
-        members.named_some(name, *value, |writer, on| _ = writer.boolean(on));
-    }
-    members
-}

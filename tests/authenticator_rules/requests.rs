@@ -6,9 +6,8 @@ use countersign::{
     credential::{ChangeSet, CredProtect, CredentialRecord, CredentialStore, Query},
     crypto::{CryptoProvider, RustCrypto},
     ctap2::{
-        GetAssertion, GetAssertionExtensions, GetAssertionOptions, GetAssertionResponse, MakeCredential,
-        MakeCredentialExtensions, MakeCredentialOptions, MakeCredentialResponse, PinUvAuth, Request,
-        Response, Status,
+        GetAssertion, GetAssertionExtensions, GetAssertionResponse, MakeCredential, MakeCredentialExtensions,
+        MakeCredentialResponse, Options, PinUvAuth, Request, Response, Status,
     },
     webauthn::{
         AuthenticatorDataView, ClientDataHash, CredentialDescriptor, CredentialId, Flags, RpEntity, RpId,
@@ -32,7 +31,7 @@ pub fn create() -> MakeCredential {
         algorithms: vec![ES256],
         exclude_list: Vec::new(),
         extensions: MakeCredentialExtensions::default(),
-        options: MakeCredentialOptions::default(),
+        options: Options::default(),
         pin_uv_auth: None,
         enterprise_attestation: None,
         attestation_formats_preference: Vec::new(),
@@ -41,7 +40,7 @@ pub fn create() -> MakeCredential {
 
 /// A discoverable credential of user `number`.
 pub fn create_discoverable(number: u8) -> MakeCredential {
-    let options = MakeCredentialOptions { rk: Some(true), ..MakeCredentialOptions::default() };
+    let options = Options { rk: Some(true), ..Options::default() };
     MakeCredential { user: user(number), options, ..create() }
 }
 
@@ -64,7 +63,7 @@ pub fn get() -> GetAssertion {
         client_data_hash: HASH,
         allow_list: None,
         extensions: GetAssertionExtensions::default(),
-        options: GetAssertionOptions::default(),
+        options: Options::default(),
         pin_uv_auth: None,
     }
 }
@@ -74,11 +73,11 @@ pub fn get_named(ids: &[&CredentialId]) -> GetAssertion {
 }
 
 pub fn get_verified() -> GetAssertion {
-    GetAssertion { options: GetAssertionOptions { uv: Some(true), ..Default::default() }, ..get() }
+    GetAssertion { options: Options { uv: Some(true), ..Default::default() }, ..get() }
 }
 
 pub fn get_silently() -> GetAssertion {
-    GetAssertion { options: GetAssertionOptions { up: Some(false), ..Default::default() }, ..get() }
+    GetAssertion { options: Options { up: Some(false), ..Default::default() }, ..get() }
 }
 
 pub fn descriptors(ids: &[&CredentialId]) -> Vec<CredentialDescriptor> {

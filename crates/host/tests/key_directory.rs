@@ -13,8 +13,8 @@ use countersign::{
     cose::CoseAlgorithm,
     credential::CredentialStore,
     ctap2::{
-        GetAssertion, GetAssertionExtensions, GetAssertionOptions, MakeCredential, MakeCredentialExtensions,
-        MakeCredentialOptions, Request, Response, Status,
+        GetAssertion, GetAssertionExtensions, MakeCredential, MakeCredentialExtensions, Options, Request,
+        Response, Status,
     },
     vault::{VaultError, VaultStorage},
     webauthn::{
@@ -76,7 +76,7 @@ fn registration(user: u8, uv: bool) -> MakeCredential {
         algorithms: vec![CoseAlgorithm::Es256.identifier()],
         exclude_list: Vec::new(),
         extensions: MakeCredentialExtensions::default(),
-        options: MakeCredentialOptions { rk: Some(true), up: None, uv: Some(uv) },
+        options: Options { rk: Some(true), up: None, uv: Some(uv) },
         pin_uv_auth: None,
         enterprise_attestation: None,
         attestation_formats_preference: Vec::new(),
@@ -89,7 +89,7 @@ fn sign_in(uv: bool) -> GetAssertion {
         client_data_hash: ClientDataHash([4; 32]),
         allow_list: None,
         extensions: GetAssertionExtensions::default(),
-        options: GetAssertionOptions { rk: None, up: None, uv: Some(uv) },
+        options: Options { rk: None, up: None, uv: Some(uv) },
         pin_uv_auth: None,
     }
 }
