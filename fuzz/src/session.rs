@@ -368,7 +368,10 @@ impl<'a> Session<'a> {
             234..=241 => Err(StoreError::Locked),
             _ => Err(StoreError::Conflict),
         };
-        if let (Ok(()), Some(right)) = (result, command.entry.take()) {
+        // A store that was locked is asked to count the same entry again.
+        if result.is_ok()
+            && let Some(right) = command.entry.take()
+        {
             self.wrong_in_a_row = if right { 0 } else { self.wrong_in_a_row + 1 };
             self.right_pin |= right;
             command.given.present |= right;

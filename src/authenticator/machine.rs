@@ -47,6 +47,8 @@ pub struct Authenticator {
     consecutive_failures: u8,
     /// Counts what took the floor, so that older pending commands are known to be stale.
     generation: u64,
+    /// Marks what is pending as this machine's own.
+    identity: Arc<()>,
     /// A first PIN or a reset is being committed: what the state is shows when that commit is reported.
     unsettled: bool,
 }
@@ -89,6 +91,7 @@ impl Authenticator {
             stateful: None,
             consecutive_failures: 0,
             generation: 0,
+            identity: Arc::default(),
             unsettled: false,
         })
     }
@@ -188,7 +191,7 @@ impl Authenticator {
         }
         match PinVerifier::make(pin, self.settings.pin_cost, rng) {
             None => Step::failed(Status::Other),
-            Some(verifier) => self.replace_state(ChangeSet::default(), self.state.with_pin(verifier)),
+            Some(verifier) => self.replace_state(self.state.with_pin(verifier), false),
         }
     }
 
@@ -199,8 +202,8 @@ impl Authenticator {
                 let answer = if now.ticks > deadline { Answer::TimedOut } else { answer };
                 self.take_answer(job, verify, answer, deadline, now, rng)
             }
-            Some(Work::Unlock { query, job, deadline }) => match answer {
-                Answer::Unlocked if now.ticks <= deadline => self.load(query, job),
+            Some(Work::Unlock { blocked, deadline }) => match answer {
+                Answer::Unlocked if now.ticks <= deadline => self.retry(*blocked),
                 _ => Step::failed(Status::OperationDenied),
             },
             _ => Step::failed(Status::KeepaliveCancel),
@@ -220,7 +223,7 @@ impl Authenticator {
         };
         let mut records = match found {
             Ok(records) => records,
-            Err(StoreError::Locked) => return self.ask_to_unlock(query, job, now),
+            Err(StoreError::Locked) => return self.ask_to_unlock(Work::Find { query, job }, now),
             Err(error) => return Step::failed(store_status(error)),
         };
         // The store is trusted to keep, not to judge: what it hands out is checked against what was asked for, and what it
@@ -244,15 +247,28 @@ impl Authenticator {
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Step {
-        let current = pending.generation == self.generation;
-        self.settle(&pending);
-        if let Err(error) = result {
-            return Step::failed(if current { store_status(error) } else { Status::KeepaliveCancel });
+        if !self.is_own(&pending) {
+            return stale();
         }
-        match pending.work {
+        let current = self.is_current(&pending);
+        self.settle(&pending);
+        match (pending.work, result) {
             // What is stored counts, whoever has the floor by now.
-            Work::ReplaceState { state, reset } => self.state_replaced(state, reset, current),
+            (Work::ReplaceState { state, reset }, Ok(())) => self.state_replaced(state, reset, current),
             _ if !current => stale(),
+            (work, Ok(())) => self.go_on(work, now, rng),
+            // These change the state alone, and can be made again.
+            (
+                work @ (Work::CountTry { .. } | Work::RestoreTries { .. } | Work::ReplaceState { .. }),
+                Err(StoreError::Locked),
+            ) => self.ask_to_unlock(work, now),
+            (_, Err(error)) => Step::failed(store_status(error)),
+        }
+    }
+
+    /// After a commit.
+    fn go_on(&mut self, work: Work, now: Moment, rng: &mut dyn CryptoRng) -> Step {
+        match work {
             Work::CountTry { pin, choice, job, deadline } => {
                 self.compare_pin(pin, choice, job, deadline, now)
             }
@@ -262,15 +278,19 @@ impl Authenticator {
                 self.approved(job, approval, now, rng)
             }
             Work::Respond { outcome, cursor } => self.finish(*outcome, cursor),
-            Work::Approve { .. } | Work::Unlock { .. } | Work::Find { .. } => stale(),
+            Work::Approve { .. } | Work::Unlock { .. } | Work::Find { .. } | Work::ReplaceState { .. } => {
+                stale()
+            }
         }
     }
 
     /// Ends a command that waits for an answer. Nothing that it would have done is done. A [`Step::Commit`] can be cancelled
     /// as long as the store has not begun it; after that, [`Authenticator::committed`] has to learn what became of it.
     pub fn cancel(&mut self, pending: Pending) -> Step {
-        self.settle(&pending);
-        if pending.generation == self.generation {
+        if self.is_own(&pending) {
+            self.settle(&pending);
+        }
+        if self.is_current(&pending) {
             self.take_floor();
         }
         stale()
@@ -357,10 +377,9 @@ impl Authenticator {
     /// Commits a state that does not follow from the one before: a first PIN, a reset. It counts when it is stored and
     /// not before, and no command may begin until then: what such a command commits would be built on a state that may
     /// never come to be, or bring back one that is gone.
-    pub(super) fn replace_state(&mut self, mut changes: ChangeSet, state: State) -> Step {
+    pub(super) fn replace_state(&mut self, state: State, reset: bool) -> Step {
         self.unsettled = true;
-        let reset = changes.clear;
-        changes.state = Some(state.encode());
+        let changes = ChangeSet { clear: reset, state: Some(state.encode()), ..ChangeSet::default() };
         Step::Commit(changes, self.pending(Work::ReplaceState { state, reset }))
     }
 
@@ -385,18 +404,39 @@ impl Authenticator {
         Step::Done(outcome)
     }
 
-    fn ask_to_unlock(&mut self, query: Query, job: Job, now: Moment) -> Step {
+    fn ask_to_unlock(&mut self, blocked: Work, now: Moment) -> Step {
         let deadline = now.after(self.settings.question_timeout);
         let question = Question { purpose: Purpose::Unlock, verification: Verification::None, deadline };
-        Step::Ask(question, self.pending(Work::Unlock { query, job, deadline }))
+        Step::Ask(question, self.pending(Work::Unlock { blocked: Box::new(blocked), deadline }))
+    }
+
+    /// Asks the store once more for what it was locked for.
+    fn retry(&mut self, blocked: Work) -> Step {
+        match blocked {
+            Work::Find { query, job } => self.load(query, job),
+            Work::ReplaceState { state, reset } => self.replace_state(state, reset),
+            Work::CountTry { .. } | Work::RestoreTries { .. } => {
+                Step::Commit(self.change_state(), self.pending(blocked))
+            }
+            Work::Approve { .. } | Work::Unlock { .. } | Work::Respond { .. } => stale(),
+        }
     }
 
     fn pending(&self, work: Work) -> Pending {
-        Pending { generation: self.generation, work }
+        Pending { machine: Arc::clone(&self.identity), generation: self.generation, work }
+    }
+
+    /// Whether this machine handed it out, and not one before it or beside it.
+    fn is_own(&self, pending: &Pending) -> bool {
+        Arc::ptr_eq(&pending.machine, &self.identity)
+    }
+
+    fn is_current(&self, pending: &Pending) -> bool {
+        self.is_own(pending) && pending.generation == self.generation
     }
 
     fn still_current(&self, pending: Pending) -> Option<Work> {
-        (pending.generation == self.generation).then_some(pending.work)
+        self.is_current(&pending).then_some(pending.work)
     }
 
     /// A command takes the floor, unless a commit has to be reported first.
@@ -456,6 +496,10 @@ impl Authenticator {
         if let Some(pin) = &mut self.state.pin {
             pin.tries = tries;
         }
+        self.change_state()
+    }
+
+    fn change_state(&self) -> ChangeSet {
         ChangeSet { state: Some(self.state.encode()), ..ChangeSet::default() }
     }
 

@@ -7,7 +7,7 @@ use super::{
     state::State,
     step::{Job, Step},
 };
-use crate::{credential::ChangeSet, ctap2::Status, time::Moment};
+use crate::{ctap2::Status, time::Moment};
 
 impl Authenticator {
     pub(super) fn reset(&mut self, now: Moment) -> Result<Step, Status> {
@@ -21,7 +21,6 @@ impl Authenticator {
 
     /// Everything goes in one transaction.
     pub(super) fn reset_approved(&mut self) -> Step {
-        let changes = ChangeSet { clear: true, ..ChangeSet::default() };
-        self.replace_state(changes, State::default())
+        self.replace_state(State::default(), true)
     }
 }

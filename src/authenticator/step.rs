@@ -1,6 +1,6 @@
 //! What a command comes to, step by step.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 
 use super::{get_assertion, make_credential, pin::PinEntry, question::Question, state::State};
 use crate::{
@@ -60,8 +60,11 @@ pub struct Outcome {
 }
 
 /// A command that waits for an answer. It owns all it needs, is wiped when dropped, and is good for one answer; after
-/// another command took the floor, or after a reset or a lock, that answer is KEEPALIVE_CANCEL and has no effect.
+/// another command took the floor, or after a reset or a lock, that answer is KEEPALIVE_CANCEL and has no effect. So it is
+/// with any machine but the one that handed it out.
 pub struct Pending {
+    /// Whose it is: one allocation per machine, which cannot be another's as long as this holds it.
+    pub(super) machine: Arc<()>,
     pub(super) generation: u64,
     pub(super) work: Work,
 }
@@ -70,8 +73,8 @@ pub struct Pending {
 pub(super) enum Work {
     /// A person's answer.
     Approve { job: Job, verify: bool, deadline: u64 },
-    /// The store's unlocking, after which the look-up is tried again.
-    Unlock { query: Query, job: Job, deadline: u64 },
+    /// The store's unlocking, after which what it was locked for is tried again.
+    Unlock { blocked: Box<Work>, deadline: u64 },
     /// A look-up.
     Find { query: Query, job: Job },
     /// The commit of a PIN try, before the PIN is compared.

@@ -2,7 +2,7 @@
 
 use countersign::{
     authenticator::{
-        Answer, Authenticator, Channel, Outcome, Pending, Purpose, Question, Settings, Step, Turn,
+        Answer, Authenticator, Channel, Outcome, Pending, PinEntry, Purpose, Question, Settings, Step, Turn,
         Verification,
     },
     credential::{ChangeSet, CredentialStore, Query, StateStore, StoreError},
@@ -10,7 +10,7 @@ use countersign::{
 };
 
 use crate::{
-    common::world::{CHANNEL, Person, World, answer},
+    common::world::{CHANNEL, PIN, Person, World, answer},
     requests::*,
 };
 
@@ -210,8 +210,12 @@ fn unlocked_is_no_consent() {
 
 /// Runs a command over a store that is locked until somebody unlocks it; `unlock` answers each question to do so.
 fn over_locked(world: &mut World, request: Request, unlock: fn() -> Answer) -> (Response, Vec<Question>) {
+    let step = world.begin(request);
+    go_on_over_locked(world, step, unlock)
+}
+
+fn go_on_over_locked(world: &mut World, mut step: Step, unlock: fn() -> Answer) -> (Response, Vec<Question>) {
     let (mut locked, mut asked) = (true, Vec::new());
-    let mut step = world.begin(request);
     loop {
         step = match step {
             Step::Done(outcome) => return (outcome.response, asked),
@@ -254,6 +258,94 @@ fn locked_store_asks_to_be_unlocked_and_goes_on() {
         assert_eq!(unlocks[0].verification, Verification::None);
         assert_eq!(asked.len(), 2, "unlocking is no consent to the command");
     }
+}
+
+#[test]
+fn locked_store_asks_to_be_unlocked_for_a_commit_of_the_state() {
+    // A PIN try, counted before anything is looked up.
+    let mut world = World::with_pin();
+    for discoverable in [true, false] {
+        let mut request = create_verified(1);
+        request.options.rk = Some(discoverable);
+        let (response, asked) =
+            over_locked(&mut world, Request::MakeCredential(request), || Answer::Unlocked);
+        assert!(view(&made(response).auth_data).flags.user_verified());
+        assert_eq!(asked.len(), 2, "the PIN and the unlocking, each once");
+        assert_eq!(world.authenticator.pin_tries_left(), Some(8));
+    }
+    let step = world.begin(Request::Reset);
+    let (response, _) = go_on_over_locked(&mut world, step, || Answer::Unlocked);
+    assert_eq!(response, Response::Empty);
+    assert!(world.records().is_empty() && !world.authenticator.has_pin());
+    let step = world.authenticator.set_pin(&PinEntry::new(PIN).unwrap(), &mut world.rng);
+    let (response, asked) = go_on_over_locked(&mut world, step, || Answer::Unlocked);
+    assert_eq!((response, asked.len()), (Response::Empty, 1));
+    assert!(world.authenticator.has_pin());
+    world.power_cycle();
+    assert_eq!(world.authenticator.pin_tries_left(), Some(8));
+}
+
+#[test]
+fn locked_store_that_nobody_unlocks_takes_no_commit_of_the_state() {
+    let mut world = World::with_pin();
+    let kept = world.kept();
+    let begin: [fn(&mut World) -> Step; 2] = [
+        |world| world.begin(Request::MakeCredential(create_verified(1))),
+        |world| world.begin(Request::Reset),
+    ];
+    for begin in begin {
+        let step = begin(&mut world);
+        let (response, _) = go_on_over_locked(&mut world, step, || Answer::Declined);
+        assert_failed(&response, Status::OperationDenied);
+        assert!(world.kept() == kept && world.authenticator.has_pin());
+    }
+    // Another command may begin while the question is open, and makes it stale.
+    let step = world.begin(Request::Reset);
+    let (_, pending) = world.until_commit(step, Person::Willing);
+    let locked = Err(StoreError::Locked);
+    let step = world.authenticator.committed(pending, locked, world.now, &mut world.rng);
+    let Step::Ask(_, pending) = step else { panic!("asks") };
+    made(world.make(create_verified(1), Person::Willing));
+    let step = world.authenticator.answer(pending, Answer::Unlocked, world.now, &mut world.rng);
+    assert_failed(&done(step), Status::KeepaliveCancel);
+    assert_eq!(world.records().len(), 1);
+}
+
+#[test]
+fn pending_of_another_machine_is_stale() {
+    let mut world = World::fresh();
+    world.register(create_discoverable(1));
+    let (kept, mut other) = (world.kept(), World::fresh());
+    other.register(create_discoverable(1));
+    // Each has taken the floor equally often: it is not the count that tells them apart.
+    let begin: [fn(&mut World) -> Step; 2] =
+        [|world| world.begin(Request::Selection), |world| world.begin(Request::GetAssertion(get()))];
+    for begin in begin {
+        let (theirs, ours) = (begin(&mut other), begin(&mut world));
+        let response = match theirs {
+            Step::Ask(_, pending) => world.authenticator.answer(pending, APPROVED, world.now, &mut world.rng),
+            Step::Load(query, pending) => world.loaded(&query, pending),
+            _ => panic!("asks or loads"),
+        };
+        assert_failed(&done(response), Status::KeepaliveCancel);
+        // What it had begun goes on.
+        assert_eq!(world.finish(ours, Person::Willing).response.encode()[0], 0);
+    }
+    // Not even a commit of theirs counts, nor does its cancelling: a reset there is none here.
+    for cancelled in [false, true] {
+        world.authenticator.set_pin(&PinEntry::new(PIN).unwrap(), &mut world.rng);
+        let step = other.begin(Request::Reset);
+        let (_, pending) = other.until_commit(step, Person::Willing);
+        let step = match cancelled {
+            true => world.authenticator.cancel(pending),
+            false => world.authenticator.committed(pending, Ok(()), world.now, &mut world.rng),
+        };
+        assert_failed(&done(step), Status::KeepaliveCancel);
+        assert_failed(&done(world.begin(Request::Selection)), Status::NotAllowed);
+        world.power_cycle();
+        other.power_cycle();
+    }
+    assert!(world.kept().0.len() == kept.0.len());
 }
 
 #[test]
