@@ -49,6 +49,8 @@ struct Item {
 struct Transaction {
     remove_all: bool,
     remove: Vec<Vec<u8>>,
+    /// Without these nothing is done.
+    only_if_there: Vec<Vec<u8>>,
     put: Vec<(Vec<u8>, Item)>,
 }
 
@@ -74,15 +76,19 @@ impl ItemDatabase {
             .collect()
     }
 
-    /// All of it or nothing.
-    async fn transact(&self, transaction: Transaction) {
+    /// All of it or nothing; `false` is nothing.
+    async fn transact(&self, transaction: Transaction) -> bool {
         round_trip().await;
         let mut items = self.items.borrow_mut();
+        if !transaction.only_if_there.iter().all(|name| items.contains_key(name)) {
+            return false;
+        }
         if transaction.remove_all {
             items.clear();
         }
         transaction.remove.iter().for_each(|name| _ = items.remove(name));
         items.extend(transaction.put);
+        true
     }
 }
 
@@ -147,9 +153,11 @@ async fn commit(database: &ItemDatabase, changes: ChangeSet) -> Result<(), Store
     let mut transaction = Transaction {
         remove_all: changes.clear,
         remove: changes.delete.iter().map(name).collect(),
+        // What the user deleted on another device since it was looked up must not come back.
+        only_if_there: changes.update.iter().map(|record| name(&record.credential.id)).collect(),
         put: Vec::new(),
     };
-    for record in &changes.put {
+    for record in changes.update.iter().chain(&changes.put) {
         let owner = record.credential.rp.id.as_str().to_owned();
         let item = Item { owner, bytes: record.encode().expose().to_vec() };
         transaction.put.push((name(&record.credential.id), item));
@@ -158,8 +166,7 @@ async fn commit(database: &ItemDatabase, changes: ChangeSet) -> Result<(), Store
         let item = Item { owner: NOBODY.to_owned(), bytes: state.encoded().expose().to_vec() };
         transaction.put.push((STATE.to_vec(), item));
     }
-    database.transact(transaction).await;
-    Ok(())
+    if database.transact(transaction).await { Ok(()) } else { Err(StoreError::NotFound) }
 }
 
 // --- the host --------------------------------------------------------------------------------------------------------

@@ -354,6 +354,28 @@ fn a_full_store_refuses_the_whole_commit() {
     assert_eq!(stored(&store), [3, 4]);
 }
 
+#[test]
+fn an_update_replaces_and_never_adds() {
+    let mut store = MemoryStore::with_capacity(2);
+    store.commit(put(&[(1, 1, 1, true), (2, 1, 2, true)])).unwrap();
+    let update = |keys: &[Key]| ChangeSet { update: put(keys).put, ..ChangeSet::default() };
+    store.commit(update(&[(2, 2, 1, true)])).unwrap();
+    assert_eq!(found(&store, &Query::Discoverable(rp_id(2))), [2], "2 moved");
+    let mut with_state = update(&[(1, 2, 1, true), (3, 2, 1, true)]);
+    with_state.state = Some(state(b"state"));
+    for refused in [
+        with_state,
+        ChangeSet { delete: vec![id(&[2])], ..update(&[(2, 1, 1, true)]) },
+        ChangeSet { clear: true, ..update(&[(2, 1, 1, true)]) },
+        ChangeSet { put: put(&[(3, 1, 1, true)]).put, ..update(&[(3, 1, 1, true)]) },
+    ] {
+        assert_eq!(store.commit(refused), Err(StoreError::NotFound));
+        assert_eq!(found(&store, &Query::Discoverable(rp_id(1))), [1]);
+        assert_eq!(stored(&store), [1, 2], "nothing of it was done");
+        assert!(store.load_state().unwrap().is_none());
+    }
+}
+
 fn any_changes() -> impl Strategy<Value = (bool, Vec<u8>, Vec<Key>)> {
     let key = (0u8..8, 0u8..3, 0u8..3, any::<bool>());
     (prop::bool::weighted(0.05), prop::collection::vec(0u8..8, 0..3), prop::collection::vec(key, 0..4))

@@ -113,6 +113,7 @@ fn one_change_set_is_one_write_and_clear_comes_first() {
         delete: vec![CredentialId::new(&[1; 16]).unwrap()],
         put: vec![record("a.example", &[1; 16], 4), record("a.example", &[5; 16], 5)],
         state: Some(state),
+        ..ChangeSet::default()
     };
     store.commit(changes).unwrap();
     assert_eq!(store.vault().epoch(), epoch + 1);
@@ -139,6 +140,28 @@ fn a_record_is_replaced_by_its_identifier() {
         .commit(ChangeSet { delete: vec![CredentialId::new(&[7; 16]).unwrap()], ..ChangeSet::default() })
         .unwrap();
     assert!(users(&store, &at("c.example")).is_empty());
+}
+
+#[test]
+fn an_update_replaces_and_never_adds() {
+    let (mut store, slot) = new_store(3);
+    let update = |records: Vec<CredentialRecord>| ChangeSet { update: records, ..ChangeSet::default() };
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    store.commit(update(vec![record("b.example", &[1; 16], 2)])).unwrap();
+    assert_eq!((users(&store, &at("a.example")), users(&store, &at("b.example"))), (vec![], vec![2]));
+    let epoch = store.vault().epoch();
+    let both = || vec![record("b.example", &[1; 16], 3), record("b.example", &[4; 16], 4)];
+    let id = CredentialId::new(&[1; 16]).unwrap();
+    for refused in [
+        update(both()),
+        ChangeSet { delete: vec![id.clone()], ..update(vec![record("b.example", &[1; 16], 3)]) },
+        ChangeSet { clear: true, ..update(vec![record("b.example", &[1; 16], 3)]) },
+    ] {
+        assert_eq!(store.commit(refused), Err(StoreError::NotFound));
+        assert_eq!(store.vault().epoch(), epoch, "nothing was written");
+    }
+    let store = reopen(store.lock(), &slot);
+    assert_eq!(users(&store, &at("b.example")), [2]);
 }
 
 #[test]

@@ -299,7 +299,8 @@ impl Authenticator {
         if dated {
             record.credential.last_used = now.date;
         }
-        let changes = ChangeSet { put: vec![record], ..ChangeSet::default() };
+        // Deleted since it was looked up, it stays deleted: an update that finds nothing fails the command.
+        let changes = ChangeSet { update: vec![record], ..ChangeSet::default() };
         self.commit(changes, None, outcome, cursor)
     }
 }

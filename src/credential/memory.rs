@@ -53,6 +53,11 @@ impl MemoryStore {
         self.records.insert(id, record);
     }
 
+    /// Whether a credential is there, and `changes` leave it there.
+    fn stays(&self, id: &CredentialId, changes: &ChangeSet) -> bool {
+        self.records.contains_key(id) && !changes.clear && !changes.delete.contains(id)
+    }
+
     /// How many credentials there would be after `changes`.
     fn count_after(&self, changes: &ChangeSet) -> usize {
         let put: BTreeSet<_> = changes.put.iter().map(|record| &record.credential.id).collect();
@@ -79,6 +84,9 @@ impl CredentialStore for MemoryStore {
     }
 
     fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError> {
+        if !changes.update.iter().all(|record| self.stays(&record.credential.id, &changes)) {
+            return Err(StoreError::NotFound);
+        }
         if self.count_after(&changes) > self.capacity.max(self.records.len()) {
             return Err(StoreError::Full);
         }
@@ -88,7 +96,7 @@ impl CredentialStore for MemoryStore {
             self.state = None;
         }
         changes.delete.iter().for_each(|id| self.remove(id));
-        changes.put.into_iter().for_each(|record| self.insert(record));
+        changes.update.into_iter().chain(changes.put).for_each(|record| self.insert(record));
         if changes.state.is_some() {
             self.state = changes.state;
         }

@@ -1,6 +1,20 @@
 //! The credential model and the two joints for what is kept: [`CredentialStore`] for passkeys, [`StateStore`] for the
 //! authenticator's one small record of its own. A store looks up and commits; it decides nothing, and the machine checks
 //! the RP ID of whatever comes back again. ("Public key credential source" in WebAuthn section "Terminology".)
+//!
+//! A host that backs its store up, or stops to, says so in the credentials; each one's next assertion carries the new BS
+//! bit. BE is fixed at creation:
+//!
+//! ```
+//! use countersign::credential::{ChangeSet, CredentialStore, Query, StoreError};
+//!
+//! /// Sets BS of every credential of `query` that may be backed up, in one transaction.
+//! fn set_backed_up(store: &mut dyn CredentialStore, query: &Query, backed_up: bool) -> Result<(), StoreError> {
+//!     let mut update = store.load(query)?;
+//!     update.retain_mut(|record| record.credential.set_backed_up(backed_up).is_ok());
+//!     store.commit(ChangeSet { update, ..ChangeSet::default() })
+//! }
+//! ```
 
 mod memory;
 mod model;

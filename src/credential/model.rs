@@ -107,7 +107,8 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Sets BS. The only change of it there is; BE never changes.
+    /// Sets BS. The only change of it there is; BE never changes. It counts once the record is stored
+    /// ([`super::ChangeSet::update`]; the module's documentation has an example).
     pub fn set_backed_up(&mut self, backed_up: bool) -> Result<(), NotBackupEligible> {
         match &mut self.backup {
             Backup::DeviceBound => Err(NotBackupEligible),

@@ -56,6 +56,10 @@ pub struct ChangeSet {
     pub clear: bool,
     /// Credentials to remove.
     pub delete: Vec<CredentialId>,
+    /// Credentials to replace by their identifier. One that is not there, or not any more, fails the whole set with
+    /// [`StoreError::NotFound`]: what somebody deleted meanwhile must not come back. A store in which others change
+    /// credentials as well can answer [`StoreError::Conflict`] where one was changed since it was looked up.
+    pub update: Vec<CredentialRecord>,
     /// Credentials to add, or to replace by their identifier.
     pub put: Vec<CredentialRecord>,
     /// The new state record.
@@ -70,6 +74,8 @@ pub enum StoreError {
     Locked,
     /// No room for another credential.
     Full,
+    /// A credential of [`ChangeSet::update`] is not there.
+    NotFound,
     /// Somebody changed the store in between; the command may be tried again.
     Conflict,
     /// Stored data were altered, or are of a form that this build does not know.
@@ -83,6 +89,7 @@ impl core::fmt::Display for StoreError {
         f.write_str(match self {
             Self::Locked => "the store is locked",
             Self::Full => "the store is full",
+            Self::NotFound => "the credential is not in the store",
             Self::Conflict => "the store was changed by somebody else meanwhile",
             Self::Tampered => "stored data were altered or are of an unknown form",
             Self::Unavailable => "the store cannot be read or written",

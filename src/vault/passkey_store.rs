@@ -222,24 +222,31 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         Ok(ids)
     }
 
-    fn plan(&self, changes: &ChangeSet) -> Result<Plan, VaultError> {
+    fn plan<'c>(&self, changes: &'c ChangeSet) -> Result<Plan<'c>, StoreError> {
         let mut delete = Vec::new();
         if changes.clear {
-            delete = self.passkeys_and_state()?;
+            delete = self.passkeys_and_state().map_err(store_error)?;
         } else {
             for id in &changes.delete {
-                delete.extend(self.find_passkey(id)?.filter(|item| !delete.contains(item)));
+                let item = self.find_passkey(id).map_err(store_error)?;
+                delete.extend(item.filter(|item| !delete.contains(item)));
             }
         }
         let keep = |found: Option<ItemId>| found.filter(|item| !delete.contains(item));
-        let mut put = BTreeMap::new();
+        let place = |record: &CredentialRecord| {
+            self.find_passkey(&record.credential.id).map(keep).map_err(store_error)
+        };
+        let mut write = BTreeMap::new();
         // Of two records with one identifier the later one replaces the earlier one.
-        for (index, record) in changes.put.iter().enumerate() {
-            let place = keep(self.find_passkey(&record.credential.id)?);
-            put.insert(record.credential.id.clone(), (index, place));
+        for record in &changes.update {
+            let found = place(record)?.ok_or(StoreError::NotFound)?;
+            write.insert(&record.credential.id, (record, Some(found)));
         }
-        let state = keep(self.find_state()?);
-        Ok(Plan { put: put.into_values().collect(), state, delete })
+        for record in &changes.put {
+            write.insert(&record.credential.id, (record, place(record)?));
+        }
+        let state = keep(self.find_state().map_err(store_error)?);
+        Ok(Plan { write: write.into_values().collect(), state, delete })
     }
 }
 
@@ -251,10 +258,10 @@ fn lend(memory: &mut Option<Box<dyn RollbackStore + Send>>) -> Option<&mut dyn R
 }
 
 /// Which items a change set touches.
-struct Plan {
+struct Plan<'c> {
     delete: Vec<ItemId>,
-    /// The index of a record in the set, and the item it replaces.
-    put: Vec<(usize, Option<ItemId>)>,
+    /// A record of the set, and the item it replaces.
+    write: Vec<(&'c CredentialRecord, Option<ItemId>)>,
     state: Option<ItemId>,
 }
 
@@ -285,13 +292,11 @@ impl<S: VaultStorage, R: CryptoRng> CredentialStore for PasskeyStore<S, R> {
     }
 
     fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError> {
-        let plan = self.plan(&changes).map_err(store_error)?;
+        let plan = self.plan(&changes)?;
         let changed = self.change(|draft, _, rng| {
             plan.delete.iter().try_for_each(|id| draft.delete_item(id))?;
-            for (index, place) in &plan.put {
-                if let Some(record) = changes.put.get(*index) {
-                    store(draft, place.as_ref(), PASSKEY, record.encode().expose(), rng)?;
-                }
+            for (record, place) in &plan.write {
+                store(draft, place.as_ref(), PASSKEY, record.encode().expose(), rng)?;
             }
             if let Some(state) = &changes.state {
                 store(draft, plan.state.as_ref(), AUTHENTICATOR_STATE, state.encoded().expose(), rng)?;

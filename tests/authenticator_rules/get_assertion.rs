@@ -2,7 +2,7 @@
 
 use countersign::{
     authenticator::{CounterPolicy, NewCredentialBackup, Purpose, Settings, UserVerification, Verification},
-    credential::CredProtect,
+    credential::{CredProtect, CredentialStore, Query},
     ctap2::{GetAssertion, GetAssertionResponse, MakeCredential, Request, Response, Status},
     time::Moment,
     webauthn::CredentialId,
@@ -395,8 +395,8 @@ fn ga_counter_is_committed_before_the_response_leaves() {
     let id = world.register(create_discoverable(1)).credential.id;
     let step = world.begin(Request::GetAssertion(get()));
     let (changes, pending) = world.until_commit(step, Person::Willing);
-    assert_eq!(changes.put.len(), 1);
-    assert_eq!(changes.put[0].credential.sign_count, 1);
+    assert_eq!((changes.update.len(), changes.put.len()), (1, 0));
+    assert_eq!(changes.update[0].credential.sign_count, 1);
     let kept = world.kept();
     let failed = Err(countersign::credential::StoreError::Unavailable);
     let step = world.authenticator.committed(pending, failed, world.now, &mut world.rng);
@@ -407,14 +407,33 @@ fn ga_counter_is_committed_before_the_response_leaves() {
 }
 
 #[test]
+fn ga_credential_deleted_before_its_counter_is_committed_stays_deleted() {
+    let mut world = World::fresh();
+    let id = world.register(create_discoverable(1)).credential.id;
+    world.register(create_discoverable(2));
+    for request in [get_named(&[&id]), get()] {
+        let step = world.begin(Request::GetAssertion(request));
+        let (changes, pending) = world.until_commit(step, Person::Willing);
+        let signer = changes.update[0].credential.id.clone();
+        world.delete(&signer);
+        assert_failed(&done(world.commit(changes, pending)), Status::NoCredentials);
+        assert!(world.record(&signer).is_none());
+        assert_failed(&world.next(), Status::NotAllowed);
+    }
+    assert!(world.records().is_empty());
+}
+
+#[test]
 fn ga_backup_state_that_was_set_shows_in_the_next_assertion_and_be_never_changes() {
     let settings =
         Settings { backup: NewCredentialBackup::Eligible { backed_up: false }, ..Settings::security_key() };
     let mut world = unverified(settings);
     let mut record = world.register(create_discoverable(1));
     for backed_up in [false, true, false] {
+        let query = Query::Discoverable(record.credential.rp.id.clone());
+        record = world.store.load(&query).unwrap().remove(0);
         record.credential.set_backed_up(backed_up).unwrap();
-        world.put(record.clone_secret());
+        world.update(record.clone_secret()).unwrap();
         let flags = flags(&asserted(world.get(get(), Person::Willing)).auth_data);
         assert!(flags.backup_eligible());
         assert_eq!(flags.backup_state(), backed_up);

@@ -3,7 +3,7 @@
 use countersign::{
     authenticator::{Pending, Question, Settings, Step, Turn, UserVerification},
     cose::{CoseAlgorithm, PublicKey},
-    credential::{ChangeSet, CredProtect, CredentialRecord, CredentialStore, Query},
+    credential::{ChangeSet, CredProtect, CredentialRecord, CredentialStore, Query, StoreError},
     crypto::{CryptoProvider, RustCrypto},
     ctap2::{
         GetAssertion, GetAssertionExtensions, GetAssertionResponse, MakeCredential, MakeCredentialExtensions,
@@ -135,6 +135,10 @@ impl World {
 
     pub fn put(&mut self, record: CredentialRecord) {
         self.store.commit(ChangeSet { put: vec![record], ..ChangeSet::default() }).unwrap();
+    }
+
+    pub fn update(&mut self, record: CredentialRecord) -> Result<(), StoreError> {
+        self.store.commit(ChangeSet { update: vec![record], ..ChangeSet::default() })
     }
 
     /// Runs a command up to its next question.

@@ -129,6 +129,7 @@ impl From<StoreError> for Failure {
             StoreError::Tampered => (Exit::Tampered, "tampered"),
             StoreError::Conflict => (Exit::Busy, "conflict"),
             StoreError::Full => (Exit::Disk, "disk-full"),
+            StoreError::NotFound => (Exit::NotFound, "not-found"),
             _ => (Exit::Disk, "io"),
         };
         Self::new(exit, code, format!("the key's store: {error}"))
