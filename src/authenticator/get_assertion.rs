@@ -7,6 +7,7 @@ use rand_core::CryptoRng;
 
 use super::{
     machine::{Authenticator, Door},
+    make_credential::verify_pin_uv_auth,
     question::{Account, Purpose},
     settings::CounterPolicy,
     step::{Approval, Channel, Job as AnyJob, Outcome, Step},
@@ -82,15 +83,18 @@ impl Authenticator {
             return Ok(step);
         }
         // Step 4: options. 4.4.1: "rk" is present: UNSUPPORTED_OPTION.
-        let mut uv = self.uv_option(request.options.uv)?;
+        let token = request.pin_uv_auth.is_some();
+        let mut uv = self.uv_option(request.options.uv, token)?;
         if request.options.rk.is_some() {
             return Err(Status::UnsupportedOption);
         }
         let up = wants_presence(&request);
         // Step 5: alwaysUv, of which silent assertions are exempt.
         if self.settings.always_uv && up {
-            uv = uv || self.uv_is_possible()?;
+            uv = self.uv_is_possible()? && !token;
         }
+        // Step 6.1.
+        verify_pin_uv_auth(token)?;
         // Section 12.7: hmac-secret needs user presence.
         if !up && request.extensions.hmac_secret.is_some() {
             return Err(Status::UnsupportedOption);

@@ -75,25 +75,28 @@ impl Authenticator {
         let algorithm = self.choose_algorithm(&request.algorithms)?;
         // Step 5: options.
         let discoverable = request.options.rk.unwrap_or(false);
-        let mut uv = self.uv_option(request.options.uv)?;
+        let token = request.pin_uv_auth.is_some();
+        let mut uv = self.uv_option(request.options.uv, token)?;
         if request.options.up == Some(false) {
             return Err(Status::InvalidOption);
         }
         // Step 6: alwaysUv.
         if self.settings.always_uv {
-            uv = uv || self.uv_is_possible()?;
+            uv = self.uv_is_possible()? && !token;
         }
         // Steps 7 and 8: without user verification only what makeCredUvNotRqd allows. A pinUvAuthToken could help where
         // option clientPin exists; here it does not.
         let not_required = self.settings.make_cred_uv_not_required && !self.settings.always_uv;
         let may_skip_uv = door == Door::Provider || (not_required && !discoverable);
-        if self.verifies_users() && !uv && !may_skip_uv {
+        if self.verifies_users() && !uv && !token && !may_skip_uv {
             return Err(Status::OperationDenied);
         }
         // Step 9: enterprise attestation is not enabled.
         if request.enterprise_attestation.is_some() {
             return Err(Status::InvalidParameter);
         }
+        // Step 11.1.
+        verify_pin_uv_auth(token)?;
         // Provider door: PRF is evaluated with the user-verified secret only.
         let wants_prf = prf.as_ref().is_some_and(|prf| prf.eval.is_some());
         uv = uv || (wants_prf && self.verifies_users());
@@ -124,17 +127,21 @@ impl Authenticator {
             let status = if self.has_pin() { Status::PinInvalid } else { Status::PinNotSet };
             return Some(self.ask(AnyJob::Probe(status), Purpose::Select, false, now));
         }
-        let status = match auth.protocol {
-            None => Status::MissingParameter,
-            Some(number) if PinUvAuthProtocol::from_number(number).is_none() => Status::InvalidParameter,
-            // No pinUvAuthToken was ever issued: nothing verifies.
-            Some(_) => Status::PinAuthInvalid,
-        };
-        Some(Step::failed(status))
+        match auth.protocol {
+            None => Some(Step::failed(Status::MissingParameter)),
+            Some(number) if PinUvAuthProtocol::from_number(number).is_none() => {
+                Some(Step::failed(Status::InvalidParameter))
+            }
+            Some(_) => None,
+        }
     }
 
-    /// The `uv` option, where a pinUvAuthParam is not there to override it.
-    pub(super) fn uv_option(&self, uv: Option<bool>) -> Result<bool, Status> {
+    /// The `uv` option. "If the pinUvAuthParam is present, let the "uv" option be treated as being present with the value
+    /// false."
+    pub(super) fn uv_option(&self, uv: Option<bool>, token: bool) -> Result<bool, Status> {
+        if token {
+            return Ok(false);
+        }
         if uv == Some(true) && !self.verifies_users() {
             // "If the authenticator does not support a built-in user verification method [or it is not enabled], end the
             // operation by returning CTAP2_ERR_INVALID_OPTION."
@@ -334,6 +341,11 @@ impl Authenticator {
     }
 }
 
+/// Step 11.1 (6.1 of getAssertion): no pinUvAuthToken was ever issued, so that no pinUvAuthParam verifies.
+pub(super) fn verify_pin_uv_auth(token: bool) -> Result<(), Status> {
+    if token { Err(Status::PinAuthInvalid) } else { Ok(()) }
+}
+
 pub(super) fn purpose(job: &Job) -> Purpose {
     Purpose::Register { rp: job.request.rp.clone(), user: job.request.user.clone() }
 }
@@ -341,8 +353,10 @@ pub(super) fn purpose(job: &Job) -> Purpose {
 /// Steps 11.2.3 and 14: what a registration without approval ends in.
 pub(super) fn refusal_status(job: &Job, verify: bool, refusal: Refusal) -> Status {
     match (job.phase, refusal) {
-        // Step 12.1.4.2: "regardless of whether user presence is obtained or the authenticator times out".
-        (Phase::Excluded, _) => Status::CredentialExcluded,
+        // Step 12.1.4.2: "regardless of whether user presence is obtained or the authenticator times out". Not so where
+        // the peer is a website: it learns of the passkey from whom consents only (WebAuthn section "The
+        // authenticatorMakeCredential Operation", step 3).
+        (Phase::Excluded, _) if job.door == Door::Ctap => Status::CredentialExcluded,
         (_, Refusal::Blocked) => Status::PinBlocked,
         (_, Refusal::TimedOut) if verify => Status::UserActionTimeout,
         _ => Status::OperationDenied,

@@ -29,8 +29,8 @@ pub enum Purpose {
         /// The account.
         user: UserEntity,
     },
-    /// Confirm that there is a passkey for this account already; none is made. The answer changes nothing but when the
-    /// peer learns it.
+    /// Confirm that there is a passkey for this account already; none is made. On the provider door the website learns it
+    /// from consent only; on the CTAP door the answer changes nothing but when the peer learns it.
     AlreadyRegistered {
         /// The relying party.
         rp: RpEntity,

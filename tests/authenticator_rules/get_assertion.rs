@@ -65,6 +65,14 @@ fn ga_pin_uv_auth_param_needs_a_supported_protocol_and_overrides_option_uv() {
 }
 
 #[test]
+fn ga_pin_uv_auth_param_is_verified_after_options() {
+    let mut world = World::with_pin();
+    let mut request = GetAssertion { pin_uv_auth: param(32, Some(2)), ..get() };
+    request.options.rk = Some(false);
+    assert_failed(&world.get(request, Person::Willing), Status::UnsupportedOption);
+}
+
+#[test]
 fn ga_option_uv_without_configured_verification_is_invalid_option() {
     for mut world in [World::fresh(), World::new(Settings::security_key())] {
         world.register(create_discoverable(1));

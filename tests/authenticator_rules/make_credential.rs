@@ -132,6 +132,27 @@ fn mc_pin_uv_auth_param_overrides_option_uv() {
 }
 
 #[test]
+fn mc_pin_uv_auth_param_is_verified_after_algorithms_options_and_enterprise_attestation() {
+    let mut world = World::with_pin();
+    let wrong = |mend: fn(&mut MakeCredential)| {
+        let mut request = MakeCredential { pin_uv_auth: param(32, Some(2)), ..create_discoverable(1) };
+        mend(&mut request);
+        request
+    };
+    for (request, status) in [
+        (wrong(|request| request.algorithms = vec![-257]), Status::UnsupportedAlgorithm),
+        (wrong(|request| request.options.up = Some(false)), Status::InvalidOption),
+        (wrong(|request| request.enterprise_attestation = Some(1)), Status::InvalidParameter),
+        // Not OPERATION_DENIED of step 7: there is a parameter.
+        (wrong(|_| ()), Status::PinAuthInvalid),
+    ] {
+        let (response, asked) = world.questions_of(|world| world.make(request, Person::Willing));
+        assert_failed(&response, status);
+        assert!(asked.is_empty());
+    }
+}
+
+#[test]
 fn mc_option_uv_without_configured_verification_is_invalid_option() {
     // No verification at all, and a PIN that is not set yet.
     for mut world in [World::fresh(), World::new(Settings::security_key())] {
