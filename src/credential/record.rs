@@ -50,8 +50,8 @@ impl core::error::Error for InvalidRecord {}
 impl CredentialRecord {
     /// The encoded form. It holds the private key.
     pub fn encode(&self) -> SecretBytes {
-        // Large enough that the buffer never moves and leaves a copy behind, but for unusually long names.
-        let mut writer = Writer::with_capacity(2048);
+        // Large enough that the buffer never moves and leaves a copy of the private key behind.
+        let mut writer = Writer::with_capacity(self.room());
         let credential = &self.credential;
         writer.map(self.encoded_length());
         writer.unsigned(1).unsigned(VERSION);
@@ -77,6 +77,16 @@ impl CredentialRecord {
             writer.unsigned(*key).raw(value);
         }
         SecretBytes::new(writer.finish())
+    }
+
+    /// At least the bytes of the encoded form: what has a fixed length takes less than 512.
+    fn room(&self) -> usize {
+        let Credential { id, rp, user, .. } = &self.credential;
+        let names = [&rp.name, &user.name, &user.display_name];
+        let lengths = [id.as_bytes().len(), rp.id.as_str().len(), user.id.as_bytes().len()];
+        let unknown = self.unknown.values().map(|value| value.len().saturating_add(9));
+        let names = names.into_iter().flatten().map(String::len);
+        lengths.into_iter().chain(names).chain(unknown).fold(512, usize::saturating_add)
     }
 
     fn encoded_length(&self) -> usize {

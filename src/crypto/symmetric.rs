@@ -8,8 +8,9 @@ use aes_gcm::{
     aead::{Aead, KeyInit, Payload},
 };
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, Mac, digest::FixedOutput};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
 
 use super::provider::CryptoError;
 use crate::secret::{Secret, SecretBytes};
@@ -37,7 +38,8 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 pub fn hmac_sha256_secret(key: &[u8], parts: &[&[u8]]) -> Secret<32> {
     Secret::init_with(|out| {
         if let Some(mac) = keyed(key, parts) {
-            out.copy_from_slice(&mac.finalize().into_bytes());
+            // Straight into the box: no copy stays on the stack.
+            mac.finalize_into(out.into());
         }
     })
 }
@@ -62,8 +64,10 @@ pub struct Hkdf(hkdf::Hkdf<Sha256>, Secret<32>);
 impl Hkdf {
     /// HKDF-Extract.
     pub fn extract(salt: &[u8], ikm: &[u8]) -> Self {
-        let (prk, hkdf) = hkdf::Hkdf::<Sha256>::extract(Some(salt), ikm);
-        Self(hkdf, Secret::init_with(|out| out.copy_from_slice(&prk)))
+        let (mut prk, hkdf) = hkdf::Hkdf::<Sha256>::extract(Some(salt), ikm);
+        let secret = Secret::init_with(|out| out.copy_from_slice(&prk));
+        prk.as_mut_slice().zeroize();
+        Self(hkdf, secret)
     }
 
     /// The pseudorandom key.
