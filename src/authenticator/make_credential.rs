@@ -1,6 +1,6 @@
 //! authenticatorMakeCredential (CTAP 2.3 section 6.1.2). The step numbers are the standard's.
 
-use alloc::{boxed::Box, string::String, vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use rand_core::CryptoRng;
 
@@ -18,10 +18,7 @@ use crate::{
     secret::Secret,
     time::Moment,
     user::{UserPresent, UserVerified},
-    webauthn::{
-        AttestedCredential, AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, RpEntity, UserEntity,
-        truncate_name,
-    },
+    webauthn::{AttestedCredential, AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, truncate_name},
 };
 
 /// The longest name that the provider door keeps, in bytes: a budget, not a display limit.
@@ -61,7 +58,7 @@ impl Authenticator {
     pub(super) fn make_credential(
         &mut self,
         door: Door,
-        request: MakeCredential,
+        mut request: MakeCredential,
         prf: Option<PrfInputs>,
         now: Moment,
         rng: &mut dyn CryptoRng,
@@ -101,6 +98,7 @@ impl Authenticator {
         let wants_prf = prf.as_ref().is_some_and(|prf| prf.eval.is_some());
         uv = uv || (wants_prf && self.verifies_users());
         let cred_protect = extension::cred_protect_policy(&request.extensions)?;
+        self.cut_names(door, &mut request);
         let job = Box::new(Job {
             door,
             request,
@@ -279,8 +277,8 @@ impl Authenticator {
         };
         let credential = Credential {
             id,
-            rp: self.kept_rp(job),
-            user: self.kept_user(job),
+            rp: job.request.rp.clone(),
+            user: job.request.user.clone(),
             discoverable: job.discoverable,
             cred_protect: job.cred_protect,
             backup: self.settings.new_backup(),
@@ -318,26 +316,16 @@ impl Authenticator {
         Ok(MakeCredentialResponse { fmt: statement.fmt, auth_data, att_stmt: statement.att_stmt })
     }
 
-    fn kept_rp(&self, job: &Job) -> RpEntity {
-        RpEntity { id: job.request.rp.id.clone(), name: self.kept_name(job, job.request.rp.name.as_deref()) }
-    }
-
-    fn kept_user(&self, job: &Job) -> UserEntity {
-        let user = &job.request.user;
-        UserEntity {
-            id: user.id.clone(),
-            name: self.kept_name(job, user.name.as_deref()),
-            display_name: self.kept_name(job, user.display_name.as_deref()),
-        }
-    }
-
-    /// Names are cut, never refused.
-    fn kept_name(&self, job: &Job, name: Option<&str>) -> Option<String> {
-        let limit = match job.door {
+    /// Names are cut, never refused; people are shown what is kept.
+    fn cut_names(&self, door: Door, request: &mut MakeCredential) {
+        let limit = match door {
             Door::Ctap => self.settings.name_limit,
             Door::Provider => PROVIDER_NAME_LIMIT,
         };
-        name.map(|name| truncate_name(name, limit))
+        let names = [&mut request.rp.name, &mut request.user.name, &mut request.user.display_name];
+        for name in names.into_iter().flatten() {
+            *name = truncate_name(name, limit);
+        }
     }
 }
 

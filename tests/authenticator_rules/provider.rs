@@ -235,6 +235,7 @@ fn provider_registration_asks_once_and_names_are_kept_longer() {
     let mut world = manager();
     let mut request = create_discoverable(1);
     request.user.name = Some("n".repeat(300));
+    request.user.display_name = Some("d".repeat(100_000));
     world.asked.clear();
     let step = world.begin_create(request, PrfInputs::default());
     let data = made(world.finish(step, Person::Willing).response).auth_data;
@@ -242,7 +243,10 @@ fn provider_registration_asks_once_and_names_are_kept_longer() {
     assert_eq!(world.asked[0].verification, Verification::None, "the client asks for uv where it is wanted");
     assert!(!flags(&data).user_verified() && flags(&data).backup_eligible());
     let record = world.record(&view(&data).attested.unwrap().1).unwrap();
-    assert_eq!(record.credential.user.name.unwrap().len(), 300);
+    assert_eq!(record.credential.user.name.as_ref().unwrap().len(), 300);
+    assert_eq!(record.credential.user.display_name.as_ref().unwrap().len(), 1024, "a budget");
+    let Purpose::Register { rp, user } = &world.asked[0].purpose else { panic!("a registration") };
+    assert_eq!((rp, user), (&record.credential.rp, &record.credential.user), "shown is what is kept");
     assert_eq!(world.authenticator.settings().backup, NewCredentialBackup::Eligible { backed_up: false });
 }
 
