@@ -17,8 +17,8 @@ use countersign::{
     secret::Secret,
     vault::{
         Draft, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PassphraseCost, Policy,
-        RecoveryCode, Row, SlotId, SlotKind, SlotSecret, StorageError, Vault, VaultError, VaultId,
-        VaultStorage,
+        RecoveryCode, Row, Seen, SlotId, SlotKind, SlotPrivate, SlotSecret, StorageError, Vault, VaultError,
+        VaultId, VaultStorage,
     },
 };
 use proptest::{collection::vec, prelude::*};
@@ -811,4 +811,201 @@ fn a_draft_that_failed_to_rotate_or_remove_can_be_finished_without_harm() {
     vault.written(prepared, None).unwrap();
     assert_eq!((vault.epoch(), vault.key_gen()), (2, 1));
     sample.open(&sample.envelope().encode()).unwrap();
+}
+
+#[test]
+fn an_envelope_of_another_version_is_unsupported_whatever_else_it_has() {
+    let sample = Sample::new(20);
+    let forged = sample.forge(|manifest, _| {
+        *at(manifest, 1) = number(2);
+        insert(manifest, 14, number(1));
+    });
+    let mut envelope: Value = ciborium::from_reader(forged.as_slice()).unwrap();
+    insert(&mut envelope, 5, number(1));
+    let unsupported = VaultError::Unsupported("format version");
+    for bytes in [forged, encode(&envelope)] {
+        assert_eq!(Envelope::decode(&bytes).err(), Some(unsupported));
+    }
+    // A version that is none, and an envelope of this version with a key that it has not.
+    let none = sample.forge(|manifest, _| *at(manifest, 1) = Value::Text("1".into()));
+    assert!(matches!(Envelope::decode(&none), Err(VaultError::Malformed(_))));
+    let mut envelope: Value = ciborium::from_reader(sample.envelope().encode().as_slice()).unwrap();
+    insert(&mut envelope, 5, number(1));
+    assert!(matches!(Envelope::decode(&encode(&envelope)), Err(VaultError::Malformed(_))));
+}
+
+fn past(epoch: u64, hash: u8) -> Value {
+    Value::Array(vec![number(epoch), Value::Bytes(vec![hash; 32])])
+}
+
+fn set_history(manifest: &mut Value, epoch: u64, ancestors: Vec<Value>) {
+    *at(manifest, 3) = number(epoch);
+    *at(manifest, 5) = Value::Array(ancestors);
+}
+
+#[test]
+fn ancestors_are_below_the_epoch_in_order_and_none_is_repeated() {
+    let sample = Sample::new(21);
+    let decode = |epoch, ancestors: &[(u64, u8)]| {
+        let ancestors = ancestors.iter().map(|(epoch, hash)| past(*epoch, *hash)).collect();
+        Envelope::decode(&sample.forge(|manifest, _| set_history(manifest, epoch, ancestors))).map(|_| ())
+    };
+    // One epoch twice is two heads that were reconciled; it is the pair that may not be repeated.
+    assert_eq!(decode(9, &[(8, 1), (7, 1), (7, 2), (3, 1)]), Ok(()));
+    assert_eq!(decode(1, &[]), Ok(()));
+    let malformed = Err(VaultError::Malformed("ancestors"));
+    assert_eq!(decode(1, &[(1, 1)]), malformed, "of the first state");
+    assert_eq!(decode(2, &[]), malformed, "none of a later one");
+    for bad in [&[(9, 1)][..], &[(8, 1), (8, 1)], &[(8, 2), (8, 1)], &[(7, 1), (8, 1)], &[(8, 1), (0, 1)]] {
+        assert_eq!(decode(9, bad), malformed, "{bad:?}");
+    }
+    let many: Vec<_> = (0..33).map(|age| (99 - age, 1)).collect();
+    assert_eq!(decode(100, &many[..32]), Ok(()));
+    assert!(matches!(decode(100, &many), Err(VaultError::Malformed(_))));
+}
+
+#[test]
+fn a_state_is_a_fork_unless_the_list_no_longer_reaches_back_to_the_one_seen() {
+    let sample = Sample::new(22);
+    let forged = sample.forge(|manifest, _| {
+        set_history(manifest, 100, (0..32).map(|age| past(99 - age, 1)).collect());
+    });
+    let envelope = Envelope::decode(&forged).unwrap();
+    let (slot, secret) = &sample.slots[0];
+    let mut first = TestMemory::default();
+    let opening = Opening { memory: Some(&mut first), ..Opening::default() };
+    envelope.open(slot, &SlotSecret::Device(secret), opening).unwrap();
+    let known = first.seen[&sample.vault_id];
+    let open = |seen: Seen| {
+        let mut memory = TestMemory::default();
+        memory.seen.insert(sample.vault_id, seen);
+        let opening = Opening { memory: Some(&mut memory), ..Opening::default() };
+        let opened =
+            envelope.open(slot, &SlotSecret::Device(secret), opening).map(|(_, freshness)| freshness);
+        assert_eq!(
+            memory.puts,
+            usize::from(opened.is_ok() && seen != known),
+            "only what was checked is remembered"
+        );
+        opened
+    };
+    let at_epoch = |epoch, hash| Seen { epoch, hash: [hash; 32], ..known };
+    assert_eq!(open(known), Ok(Freshness::Checked));
+    assert_eq!(open(at_epoch(68, 1)), Ok(Freshness::Checked), "the lowest that is listed");
+    assert_eq!(open(at_epoch(68, 2)), Err(VaultError::Fork), "another state of the lowest epoch");
+    assert_eq!(open(at_epoch(80, 2)), Err(VaultError::Fork));
+    assert_eq!(open(at_epoch(67, 2)), Ok(Freshness::CheckedGap), "below the list");
+    assert_eq!(open(Seen { hash: [0; 32], ..known }), Err(VaultError::Fork), "the same epoch");
+    assert_eq!(open(Seen { epoch: 101, ..known }), Err(VaultError::Rollback));
+    // The lineage is checked on every path, and a lower generation is a rollback before it is a fork.
+    let other_line = |seen: Seen| Seen { lineage_key: [3; 32], ..seen };
+    for seen in [known, at_epoch(68, 1), at_epoch(67, 2)] {
+        assert_eq!(open(other_line(seen)), Err(VaultError::Fork));
+        assert_eq!(open(Seen { key_gen: 2, ..other_line(seen) }), Err(VaultError::Rollback));
+    }
+}
+
+#[test]
+fn argon2_bounds_hold_for_the_slot_in_use_alone() {
+    let sample = Sample::new(23);
+    let forged = sample.forge(|manifest, _| {
+        let second = slot(manifest, 1);
+        let huge = number(i64::MAX as u64);
+        *at(second, 2) = number(3);
+        *at(second, 7) =
+            map(vec![(1, huge.clone()), (2, huge.clone()), (3, huge), (4, Value::Bytes(vec![1; 16]))]);
+    });
+    let envelope = Envelope::decode(&forged).unwrap();
+    let order: Vec<SlotId> = envelope.slots().map(|slot| slot.slot_id()).collect();
+    let secret = &sample.slots.iter().find(|(slot, _)| *slot == order[0]).unwrap().1;
+    envelope.open(&order[0], &SlotSecret::Device(secret), Opening::default()).unwrap();
+    let opened = envelope.open(&order[1], &SlotSecret::Passphrase("any"), Opening::default());
+    assert!(matches!(opened.err(), Some(VaultError::PolicyViolation(_))));
+}
+
+#[test]
+fn what_the_schema_cannot_say_is_malformed_all_the_same() {
+    let sample = Sample::new(24);
+    let malformed = |what: &str, alter: &dyn Fn(&mut Value)| {
+        let decoded = Envelope::decode(&sample.forge(|manifest, _| alter(manifest)));
+        assert!(matches!(decoded, Err(VaultError::Malformed(_))), "{what}: {:?}", decoded.err());
+    };
+    let shares = |k, n| map(vec![(1, number(k)), (2, number(n)), (3, Value::Bytes(vec![1; 8]))]);
+    let as_shares = |manifest: &mut Value, unlock| {
+        *at(slot(manifest, 0), 2) = number(4);
+        *at(slot(manifest, 0), 7) = unlock;
+    };
+    let tombstone = |manifest: &mut Value, last_enabled| {
+        let id = at(slot(manifest, 0), 1).clone();
+        let fields = vec![(1, id), (2, number(6)), (3, number(4)), (4, number(1)), (6, number(last_enabled))];
+        *slot(manifest, 0) = map(fields);
+    };
+    Envelope::decode(&sample.forge(|manifest, _| as_shares(manifest, shares(3, 3)))).unwrap();
+    Envelope::decode(&sample.forge(|manifest, _| tombstone(manifest, 1))).unwrap();
+    malformed("k above n", &|manifest| as_shares(manifest, shares(4, 3)));
+    malformed("k of one", &|manifest| as_shares(manifest, shares(1, 3)));
+    malformed("a tombstone from the future", &|manifest| tombstone(manifest, 2));
+    malformed("no vault id", &|manifest| *at(manifest, 2) = Value::Bytes(vec![0; 16]));
+    malformed("transports of a device", &|manifest| insert(slot(manifest, 0), 15, number(1)));
+    malformed("a short public key", &|manifest| *at(slot(manifest, 0), 11) = Value::Bytes(vec![1; 31]));
+    malformed("a long enc", &|manifest| *at(at(slot(manifest, 0), 12), 1) = Value::Bytes(vec![1; 1120]));
+    malformed("a seal of 49", &|manifest| *at(at(slot(manifest, 0), 12), 2) = Value::Bytes(vec![1; 49]));
+    malformed("a short private part", &|manifest| {
+        *at(at(slot(manifest, 0), 14), 2) = Value::Bytes(vec![1; 79])
+    });
+    malformed("a long private part", &|manifest| {
+        *at(at(slot(manifest, 0), 14), 2) = Value::Bytes(vec![1; 4113])
+    });
+    malformed("an idle device", &|manifest| {
+        let (id, private) = (at(slot(manifest, 0), 1).clone(), at(slot(manifest, 0), 14).clone());
+        *slot(manifest, 0) =
+            map(vec![(1, id), (2, number(6)), (3, number(2)), (4, number(1)), (14, private)]);
+    });
+    malformed("a link too many", &|manifest| {
+        let links = at(manifest, 10).as_array_mut().unwrap();
+        links.push(links[0].clone());
+    });
+    malformed("no slot", &|manifest| *at(manifest, 8) = Value::Array(vec![]));
+    malformed("a number of 64 bits", &|manifest| *at(manifest, 11) = Value::Integer(u64::MAX.into()));
+}
+
+#[test]
+fn a_tombstone_names_the_generation_before_its_removal_and_the_oldest_go() {
+    let mut rng = CountingRng(1 << 51);
+    let secret = Secret::make_random(&mut rng);
+    let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+    draft.enrol_device(&secret, private("stays"), &mut rng).unwrap();
+    let prepared = draft.finish(TIME, &mut rng).unwrap();
+    let mut storage = MemoryStorage::default();
+    storage.write(prepared.write()).unwrap();
+    let mut vault = prepared.into_vault(None).unwrap();
+    let mut removed = Vec::new();
+    for _ in 0..17 {
+        // Two slots of one generation go in one write: among equals the lower slot_id is the older one.
+        let mut draft = vault.draft();
+        let mut enrol = || draft.enrol_device(&secret, private("goes"), &mut rng).unwrap();
+        let two = [enrol(), enrol()];
+        let prepared = draft.finish(TIME, &mut rng).unwrap();
+        storage.write(prepared.write()).unwrap();
+        vault.written(prepared, None).unwrap();
+        removed.extend(two.map(|id| (vault.key_gen(), id.0.to_vec())));
+        let mut draft = vault.draft();
+        two.iter().for_each(|id| draft.remove(id, &storage, &mut rng).unwrap());
+        let prepared = draft.finish(TIME, &mut rng).unwrap();
+        storage.write(prepared.write()).unwrap();
+        vault.written(prepared, None).unwrap();
+    }
+    assert_eq!(vault.key_gen(), 18);
+    let mut manifest: Value =
+        ciborium::from_reader(storage.parts().unwrap().unwrap().manifest.as_slice()).unwrap();
+    let mut found = Vec::new();
+    for slot in at(&mut manifest, 8).as_array_mut().unwrap() {
+        if *at(slot, 3) == number(4) {
+            let key_gen = u64::try_from(at(slot, 6).as_integer().unwrap()).unwrap();
+            found.push((key_gen, at(slot, 1).as_bytes().unwrap().clone()));
+        }
+    }
+    found.sort();
+    removed.sort();
+    assert_eq!(found, removed[2..]);
 }

@@ -37,9 +37,13 @@ impl Envelope {
     /// Reads the whole form or the index form. Refused: [`VaultError::Malformed`], [`VaultError::Unsupported`]. How large
     /// an envelope may be is the host's to say before it calls.
     pub fn decode(bytes: &[u8]) -> Result<Self, VaultError> {
-        let fields = Fields::of(parse(bytes)?, &[1, 2, 3, 4], "envelope")?;
-        let manifest_bytes = fields.expect(fields.item(1)?.bytes())?;
+        let item = parse(bytes)?;
+        // The manifest before the rest: an envelope of another version may have other keys.
+        let manifest_bytes =
+            item.map().and_then(|entries| entries.at(1)).and_then(|manifest| manifest.bytes());
+        let manifest_bytes = manifest_bytes.ok_or(VaultError::Malformed("no manifest"))?;
         let manifest = Manifest::decode(manifest_bytes)?;
+        let fields = Fields::of(item, &[1, 2, 3, 4], "envelope")?;
         let contents = match (fields.optional(3), fields.optional(4)) {
             (Some(items), None) => Contents::Whole(read_list(items, 0, MAX_ITEMS, read_item)?),
             (None, Some(rows)) => Contents::Index(read_list(rows, 0, MAX_ITEMS, Row::read)?),
