@@ -1,12 +1,14 @@
 //! A credential manager in one struct: what a website learns of a ceremony, and under which name it fails.
 
-mod client_support;
 mod common;
 
 use std::sync::Arc;
 
-use client_support::{caller, create_options, get_options};
-use common::{CHEAP, PIN, Person, ScriptedRng, TODAY, answer};
+use common::{
+    client::{caller, create_options, get_options},
+    seeded_rng::SeededRng,
+    world::{CHEAP, PIN, Person, TODAY, answer},
+};
 use countersign::{
     authenticator::{Authenticator, PinEntry, Purpose, Settings, Turn, UserVerification, run},
     client::ResponseJson,
@@ -22,7 +24,7 @@ const NOW: Moment = Moment { ticks: 1_000, date: Some(TODAY) };
 struct Manager {
     provider: Provider,
     store: MemoryStore,
-    rng: ScriptedRng,
+    rng: SeededRng,
     asked: Vec<Purpose>,
 }
 
@@ -33,7 +35,7 @@ impl Manager {
         Self {
             provider: Provider::new(authenticator),
             store: MemoryStore::with_capacity(capacity),
-            rng: ScriptedRng::new(&[]),
+            rng: SeededRng(1),
             asked: Vec::new(),
         }
     }

@@ -3,10 +3,19 @@
 mod common;
 
 use common::{
+    seeded_rng::SeededRng,
     vault::{Given, TestMemory, open, seen},
     vectors::{array, hex, list, vectors},
 };
-use countersign::vault::{Envelope, Freshness, Opening, SlotId, SlotKind, VaultError, VaultId};
+use countersign::{
+    cbor::Writer,
+    secret::Secret,
+    time::UnixTime,
+    vault::{
+        Envelope, Freshness, MemoryStorage, Opening, SlotId, SlotKind, SlotPrivate, SlotStatus, Vault,
+        VaultError, VaultId, VaultStorage,
+    },
+};
 use serde_json::Value;
 
 /// Every state of every vault, with the vault's and its own name.
@@ -139,6 +148,68 @@ fn an_idle_passkey_is_listed_and_opens_nothing() {
     );
     let opened = envelope.open(&idle.slot_id(), &given.unwrap().secret(), Opening::default());
     assert_eq!(opened.err(), Some(VaultError::WrongSecret));
+}
+
+/// The whole form of a state, from its parts; its items are listed in the order of their identifiers.
+fn whole_form(state: &Value) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.map(3).unsigned(1).bytes(&hex(&state["manifest"])).unsigned(2).bytes(&hex(&state["mac"]));
+    let items = list(state, "items");
+    writer.unsigned(3).array(items.len());
+    for item in items {
+        writer.raw(&hex(&item["bytes"]));
+    }
+    writer.finish()
+}
+
+#[test]
+fn idle_passkeys_and_slots_that_cannot_be_enrolled_here_are_kept_through_every_change() {
+    let vectors = vectors("vault-v1-envelope");
+    let state = &vectors["vaults"][1]["states"][0];
+    let envelope = whole_form(state);
+    let mut rng = SeededRng(1);
+    for unlock in list(state, "unlock_with").iter().filter(|unlock| unlock.get("shares").is_none()) {
+        let opened_by = SlotId(array(unlock, "slot_id"));
+        let (envelope, mut vault, _) = open(&envelope, &opened_by, unlock, Opening::default()).unwrap();
+        let mut storage = MemoryStorage::import(&envelope).unwrap();
+        vault.accept_as_is();
+        let shape = |vault: &Vault| -> Vec<_> {
+            let slots = vault.slots().filter(|slot| slot.status() != SlotStatus::Tombstone);
+            slots.map(|slot| (slot.slot_id(), slot.kind(), slot.status())).collect()
+        };
+        let privates = |vault: &Vault| -> Vec<_> {
+            shape(vault).iter().map(|(id, ..)| vault.slot_private(id).unwrap().unwrap()).collect()
+        };
+        let before = (shape(&vault), privates(&vault));
+        assert!(before.0.iter().any(|(_, _, status)| *status == SlotStatus::Idle));
+        let given = Given::of(unlock, &vault.vault_id(), envelope.slots().find(|s| s.slot_id() == opened_by));
+        let given = given.unwrap();
+        let mut added = None;
+        for step in 0..5 {
+            let mut draft = vault.draft();
+            match step {
+                0 => _ = draft.add_item(64, b"new", &mut rng).unwrap(),
+                1 => draft.refresh(&opened_by, &given.secret(), &mut rng).unwrap(),
+                2 => draft.rotate(&storage, &mut rng).unwrap(),
+                3 => {
+                    let secret = Secret::from_slice(&[3; 32]).unwrap();
+                    let private = SlotPrivate { label: "added".into(), ..SlotPrivate::default() };
+                    added = Some(draft.enrol_device(&secret, private, &mut rng).unwrap());
+                }
+                _ => draft.remove(&added.unwrap(), &storage, &mut rng).unwrap(),
+            }
+            let prepared = draft.finish(UnixTime(2_000_000_000), &mut rng).unwrap();
+            storage.write(prepared.write()).unwrap();
+            vault.written(prepared, None).unwrap();
+            // By the slot's own secret, from what is stored, not from what the writer has in hand.
+            let stored = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
+            let (again, _) = stored.open(&opened_by, &given.secret(), Opening::default()).unwrap();
+            if step != 3 {
+                assert_eq!((shape(&again), privates(&again)), before, "step {step}");
+            }
+        }
+        assert_eq!(vault.key_gen(), envelope.key_gen() + 2);
+    }
 }
 
 #[test]
