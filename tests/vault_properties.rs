@@ -17,8 +17,8 @@ use countersign::{
     secret::Secret,
     vault::{
         Draft, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PassphraseCost, Policy,
-        RecoveryCode, Row, Seen, SlotId, SlotKind, SlotPrivate, SlotSecret, StorageError, Vault, VaultError,
-        VaultId, VaultStorage,
+        RecoveryCode, Row, Seen, SlotId, SlotKind, SlotSecret, StorageError, Vault, VaultError, VaultId,
+        VaultStorage,
     },
 };
 use proptest::{collection::vec, prelude::*};
@@ -975,7 +975,7 @@ fn a_tombstone_names_the_generation_before_its_removal_and_the_oldest_go() {
     let secret = Secret::make_random(&mut rng);
     let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
     draft.enrol_device(&secret, private("stays"), &mut rng).unwrap();
-    let prepared = draft.finish(TIME, &mut rng).unwrap();
+    let prepared = draft.finish(TODAY, &mut rng).unwrap();
     let mut storage = MemoryStorage::default();
     storage.write(prepared.write()).unwrap();
     let mut vault = prepared.into_vault(None).unwrap();
@@ -985,13 +985,13 @@ fn a_tombstone_names_the_generation_before_its_removal_and_the_oldest_go() {
         let mut draft = vault.draft();
         let mut enrol = || draft.enrol_device(&secret, private("goes"), &mut rng).unwrap();
         let two = [enrol(), enrol()];
-        let prepared = draft.finish(TIME, &mut rng).unwrap();
+        let prepared = draft.finish(TODAY, &mut rng).unwrap();
         storage.write(prepared.write()).unwrap();
         vault.written(prepared, None).unwrap();
         removed.extend(two.map(|id| (vault.key_gen(), id.0.to_vec())));
         let mut draft = vault.draft();
         two.iter().for_each(|id| draft.remove(id, &storage, &mut rng).unwrap());
-        let prepared = draft.finish(TIME, &mut rng).unwrap();
+        let prepared = draft.finish(TODAY, &mut rng).unwrap();
         storage.write(prepared.write()).unwrap();
         vault.written(prepared, None).unwrap();
     }

@@ -302,11 +302,12 @@ struct Unreliable {
     fail_write: Option<StorageError>,
     lie_about: Option<(Tag, ItemId)>,
     lose: Option<ItemId>,
+    hide: Option<Tag>,
 }
 
 impl Unreliable {
     fn new(inner: MemoryStorage) -> Self {
-        Self { inner, fail_write: None, lie_about: None, lose: None }
+        Self { inner, fail_write: None, lie_about: None, lose: None, hide: None }
     }
 }
 
@@ -326,6 +327,7 @@ impl VaultStorage for Unreliable {
     fn tagged(&self, tag: &Tag) -> Result<Vec<ItemId>, StorageError> {
         match self.lie_about {
             Some((lied, id)) if lied == *tag => Ok(vec![id]),
+            _ if self.hide == Some(*tag) => Ok(vec![]),
             _ => self.inner.tagged(tag),
         }
     }
@@ -443,4 +445,45 @@ fn a_write_belongs_to_one_state() {
     let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
     let (mut vault, _) = envelope.open(&slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
     assert_eq!(vault.written(late, None), Err(VaultError::StaleWrite));
+}
+
+#[test]
+fn a_storage_that_hides_the_authenticators_state_is_noticed() {
+    let (mut store, slot) = new_store(17);
+    assert!(store.load_state().unwrap().is_none(), "there is none yet");
+    store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
+    let state = || StateRecord::new(SecretBytes::new(b"tries left: 1".to_vec()));
+    store.commit(ChangeSet { state: Some(state()), ..ChangeSet::default() }).unwrap();
+    let tag = store.vault().tag("type", &item_type::AUTHENTICATOR_STATE.to_be_bytes());
+    let passkey = store.list(item_type::PASSKEY).unwrap()[0];
+    let store = unreliable(store, &slot);
+    let store = set(store, &slot, |storage| storage.hide = Some(tag));
+    // Otherwise the tries of the PIN would begin anew.
+    assert_eq!(store.load_state().err(), Some(StoreError::Tampered));
+    let store = set(store, &slot, |storage| storage.lie_about = Some((tag, passkey)));
+    assert_eq!(store.load_state().err(), Some(StoreError::Tampered));
+    let mut store = set(store, &slot, |storage| (storage.lie_about, storage.hide) = (None, Some(tag)));
+    let again = ChangeSet { state: Some(state()), ..ChangeSet::default() };
+    assert_eq!(store.commit(again), Err(StoreError::Tampered), "no second state beside the first");
+    store.commit(put(record("b.example", &[2; 16], 2))).unwrap();
+}
+
+#[test]
+fn a_salt_of_one_mode_is_not_taken_for_another() {
+    let (mut store, _) = new_store(18);
+    let (rp, salt) = (RpId::new("example.com").unwrap(), [7; 32]);
+    let mut enrol = |number: u8, salt| {
+        let id = CredentialId::new(&[number; 16]).unwrap();
+        let output = || uv_output(&[number; 32]).unwrap();
+        let enrolment = PasskeyEnrolment { salt, ..enrolment(&rp, &id) };
+        store.enrol_passkey(enrolment, &output(), &output()).map(|_| ())
+    };
+    let refused = Err(VaultError::InvalidInput("PRF salt"));
+    assert_eq!(enrol(1, PrfSaltMode::PerSlot([0; 32])), refused);
+    assert_eq!(enrol(1, PrfSaltMode::PerSlot(salt)), Ok(()));
+    assert_eq!(enrol(2, PrfSaltMode::PerVault(salt)), refused);
+    assert_eq!(enrol(2, PrfSaltMode::PerVault([8; 32])), Ok(()));
+    assert_eq!(enrol(3, PrfSaltMode::PerSlot([8; 32])), refused);
+    assert_eq!(enrol(3, PrfSaltMode::PerVault([9; 32])), refused, "one salt for the whole vault");
+    assert_eq!(enrol(3, PrfSaltMode::Static), Ok(()));
 }

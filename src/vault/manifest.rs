@@ -193,6 +193,12 @@ impl Manifest {
         self.enabled().filter_map(|slot| slot.unlock.passkey())
     }
 
+    /// Whether a salt of this mode stands in an enabled slot of another mode.
+    pub(super) fn salt_in_other_mode(&self, salt: &PrfSaltMode) -> bool {
+        self.passkeys()
+            .any(|passkey| passkey.salt.number() != salt.number() && passkey.salt.salt() == salt.salt())
+    }
+
     /// Whether an enabled slot already carries this passkey.
     pub(super) fn has_passkey(&self, rp_id: &str, credential_id: &[u8]) -> bool {
         self.passkeys().any(|passkey| passkey.rp_id == rp_id && passkey.credential_id == credential_id)

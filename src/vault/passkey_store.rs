@@ -90,7 +90,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     }
 
     /// Makes one change: `edit` fills the draft, and it is stored as one write. Whatever fails, the vault stays as it was;
-    /// [`VaultError::Memory`] alone comes after the write.
+    /// [`VaultError::Memory`] and [`VaultError::Fork`] alone, which the memory answers, come after the write.
     pub fn change<T>(
         &mut self,
         edit: impl FnOnce(&mut Draft<'_>, &S, &mut dyn CryptoRng) -> Result<T, VaultError>,
@@ -191,8 +191,18 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         Ok(found.into_iter().find(|(_, record)| record.credential.id == *id).map(|(id, _)| id))
     }
 
+    /// The authenticator's state. It counts the tries of the PIN, so a storage must not be able to hide it: where the index
+    /// has none, every item that the manifest vouches for is looked at. That is the case until there is a state.
     fn find_state(&self) -> Result<Option<ItemId>, VaultError> {
-        Ok(self.list(AUTHENTICATOR_STATE)?.first().copied())
+        if let Some(id) = self.list(AUTHENTICATOR_STATE)?.first() {
+            return Ok(Some(*id));
+        }
+        for row in self.vault.rows() {
+            if self.get(&row.item_id)?.item_type == AUTHENTICATOR_STATE {
+                return Err(VaultError::Tampered("local index"));
+            }
+        }
+        Ok(None)
     }
 
     fn find_all(&self, query: &Query) -> Result<Vec<CredentialRecord>, VaultError> {
@@ -245,7 +255,10 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         for record in &changes.put {
             write.insert(&record.credential.id, (record, place(record)?));
         }
-        let state = keep(self.find_state().map_err(store_error)?);
+        let state = match changes.state {
+            Some(_) => keep(self.find_state().map_err(store_error)?),
+            None => None,
+        };
         Ok(Plan { write: write.into_values().collect(), state, delete })
     }
 }

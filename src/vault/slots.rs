@@ -137,13 +137,13 @@ impl Draft<'_> {
             return Err(VaultError::AlreadyEnrolled);
         }
         let salt_fits = match salt {
-            PrfSaltMode::PerSlot(salt) => *salt != [0; 32] && self.manifest.vault_salt() != Some(*salt),
+            PrfSaltMode::PerSlot(salt) => *salt != [0; 32],
             PrfSaltMode::PerVault(salt) => {
                 *salt != [0; 32] && self.manifest.vault_salt().is_none_or(|present| present == *salt)
             }
             PrfSaltMode::Static => true,
         };
-        if !salt_fits {
+        if !salt_fits || self.manifest.salt_in_other_mode(salt) {
             return Err(VaultError::InvalidInput("PRF salt"));
         }
         let policy = self.manifest.policy.as_ref();
