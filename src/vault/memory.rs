@@ -28,7 +28,8 @@ pub struct Seen {
 pub trait RollbackStore {
     /// The state last seen, if any. [`VaultError::Memory`] when it cannot be read: that is not the same as none.
     fn get(&self, vault: &VaultId) -> Result<Option<Seen>, VaultError>;
-    /// Remembers a state in place of the earlier one.
+    /// Remembers a state in place of the earlier one. A memory that several processes share keeps the newer one of two
+    /// that were checked at the same time; [`VaultError::Fork`]: they are not of one line.
     fn put(&mut self, vault: &VaultId, seen: &Seen) -> Result<(), VaultError>;
 }
 

@@ -231,7 +231,8 @@ impl Vault {
     }
 
     /// Takes over a write that the storage has confirmed, and remembers it. [`VaultError::StaleWrite`]: it is not based
-    /// on this state. When only the memory fails ([`VaultError::Memory`]), the write has been taken over all the same.
+    /// on this state. When only the memory fails ([`VaultError::Memory`], [`VaultError::Fork`]), the write has been taken
+    /// over all the same.
     pub fn written(
         &mut self,
         prepared: Prepared,

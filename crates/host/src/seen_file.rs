@@ -87,9 +87,28 @@ impl RollbackStore for SeenFile {
         Ok(self.load().map_err(|_| VaultError::Memory)?.remove(&vault.0))
     }
 
+    /// Another process may have remembered a state since this one asked: the newer of the two stays.
+    /// [`VaultError::Fork`]: the two cannot both be of one line; the one that was there stays.
     fn put(&mut self, vault: &VaultId, seen: &Seen) -> Result<(), VaultError> {
-        self.update(|all| _ = all.insert(vault.0, *seen)).map_err(|_| VaultError::Memory)
+        let mut outcome = Ok(());
+        let updated = self.update(|all| match all.get(&vault.0).map(|known| newer(known, seen)) {
+            Some(Ok(false)) => {}
+            Some(Err(fork)) => outcome = Err(fork),
+            Some(Ok(true)) | None => _ = all.insert(vault.0, *seen),
+        });
+        updated.map_err(|_| VaultError::Memory)?;
+        outcome
     }
+}
+
+/// Whether `seen` comes after `known`.
+fn newer(known: &Seen, seen: &Seen) -> Result<bool, VaultError> {
+    let (older, younger) = if seen.epoch < known.epoch { (seen, known) } else { (known, seen) };
+    let one_line = older.key_gen <= younger.key_gen && older.floor <= younger.floor;
+    if !one_line || (older.epoch == younger.epoch && older.hash != younger.hash) {
+        return Err(VaultError::Fork);
+    }
+    Ok(seen.epoch > known.epoch)
 }
 
 fn encode(all: &BTreeMap<[u8; 16], Seen>) -> Vec<u8> {

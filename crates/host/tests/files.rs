@@ -85,6 +85,31 @@ fn what_was_seen_is_remembered_for_each_vault_by_itself() {
 }
 
 #[test]
+fn what_another_process_has_seen_meanwhile_is_not_forgotten() {
+    let directory = tempdir().unwrap();
+    let vault = VaultId([1; 16]);
+    let mut memory = SeenFile::at(directory.path().join("seen"));
+    memory.put(&vault, &seen(6)).unwrap();
+    // It asked when the memory said 4, and opened the state 5.
+    memory.put(&vault, &seen(5)).unwrap();
+    assert_eq!(memory.get(&vault), Ok(Some(seen(6))), "the newer one stays");
+    memory.put(&vault, &seen(6)).unwrap();
+    // What the storage shows to one process and hides from the other.
+    let other_head = Seen { hash: [9; 32], ..seen(6) };
+    let older_key = Seen { key_gen: 2, ..seen(7) };
+    let newer_key = Seen { key_gen: 4, ..seen(5) };
+    let lower_floor = Seen { floor: 0, ..seen(7) };
+    for fork in [other_head, older_key, newer_key, lower_floor] {
+        assert_eq!(memory.put(&vault, &fork), Err(VaultError::Fork), "{fork:?}");
+        assert_eq!(memory.get(&vault), Ok(Some(seen(6))));
+    }
+    memory.put(&vault, &Seen { key_gen: 4, ..seen(7) }).unwrap();
+    memory.forget(&vault).unwrap();
+    memory.put(&vault, &seen(2)).unwrap();
+    assert_eq!(memory.get(&vault), Ok(Some(seen(2))), "its owner's word");
+}
+
+#[test]
 fn a_memory_that_cannot_be_read_is_an_error_and_not_a_first_use() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("seen");
