@@ -197,7 +197,10 @@ impl KeyDirectory {
 fn make_secret(path: &Path, rng: &mut OsRng) -> Result<Secret<32>, HostError> {
     let secret = Secret::make_random(rng);
     match secret_file::create(path, &secret) {
-        Err(HostError::AlreadyExists(_)) => secret_file::read(path),
+        Err(HostError::AlreadyExists(_)) => {
+            secret_file::require_own(path)?;
+            secret_file::read(path)
+        }
         other => other.map(|()| secret),
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
 };
 
@@ -33,6 +33,17 @@ pub fn read<const N: usize>(path: &Path) -> Result<Secret<N>, HostError> {
     let more = file.read(&mut surplus).map_err(at)?;
     surplus.zeroize();
     if more == 0 { Ok(secret) } else { Err(wrong_length) }
+}
+
+/// Refuses a file that another user has put there, or a link to one: what is in it may be known to somebody. For a secret
+/// that is taken up before anything vouches for it; one that opens a vault has proved itself.
+pub(crate) fn require_own(path: &Path) -> Result<(), HostError> {
+    let metadata = std::fs::symlink_metadata(path).map_err(|error| HostError::io(path, error))?;
+    if metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw() {
+        Ok(())
+    } else {
+        Err(HostError::UnusableSecret("the file is another user's, or no file"))
+    }
 }
 
 /// Opens a file with a secret, if it is its owner's alone.

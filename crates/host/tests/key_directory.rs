@@ -199,6 +199,24 @@ fn an_interrupted_init_can_be_made_again() {
     register_with(&mut key.open(), "31415");
 }
 
+#[test]
+fn a_secret_that_somebody_else_has_put_there_is_not_taken_up() {
+    let key = Key::init();
+    fs::remove_file(key.path().join("vault.redb")).unwrap();
+    let secret = key.path().join("device.secret");
+    let elsewhere = key.path().join("elsewhere");
+    fs::rename(&secret, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &secret).unwrap();
+    assert!(matches!(key.make("31415"), Err(HostError::UnusableSecret(_))), "a link");
+    fs::remove_file(&secret).unwrap();
+    fs::rename(&elsewhere, &secret).unwrap();
+    // Only root can read, and give away, what is another user's.
+    if std::os::unix::fs::chown(&secret, Some(12_345), None).is_ok() {
+        assert!(matches!(key.make("31415"), Err(HostError::UnusableSecret(_))), "another user's");
+    }
+    assert_eq!(names(&key.path()), ["device.secret"]);
+}
+
 fn register_with(key: &mut KeyDirectory, pin: &str) {
     let made = call(key, Request::MakeCredential(registration(1, true)), &mut with_pin(pin));
     assert!(matches!(made, Response::MakeCredential(_)));
