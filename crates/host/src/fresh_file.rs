@@ -55,9 +55,7 @@ impl FreshFile {
 
     fn finish(&self) -> Result<(), HostError> {
         _ = std::fs::remove_file(&self.temporary);
-        let directory = directory_of(&self.target);
-        let synced = File::open(directory).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| HostError::io(directory, error))
+        sync_directory(directory_of(&self.target))
     }
 
     fn error(&self, error: io::Error) -> HostError {
@@ -88,12 +86,25 @@ fn write_fresh(path: &Path, bytes: &[u8]) -> Result<FreshFile, HostError> {
     Ok(fresh)
 }
 
-/// Makes a directory, 0700, with those above it, where they are missing. What is there keeps its mode.
+/// Makes a directory, 0700, with those above it, where they are missing, each durably: a power cut must not take a new
+/// directory with all that was confirmed in it. What is there keeps its mode.
 pub(crate) fn make_directory(path: &Path) -> Result<(), HostError> {
     if path.is_dir() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| HostError::io(path, error))
+    let parent = directory_of(path);
+    make_directory(parent)?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Another process was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made.map_err(|error| HostError::io(path, error))?,
+    }
+    sync_directory(parent)
+}
+
+fn sync_directory(path: &Path) -> Result<(), HostError> {
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| HostError::io(path, error))
 }
 
 /// The directory that a file is in.
