@@ -44,6 +44,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
+    countersign_host::silence_contained_panics();
     let command_line = match parse() {
         Ok(command_line) => command_line,
         Err(code) => return code,

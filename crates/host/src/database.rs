@@ -14,7 +14,10 @@ use redb::{
     ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition, WriteTransaction,
 };
 
-use crate::error::{HostError, is_full};
+use crate::{
+    contained::contain,
+    error::{HostError, is_full},
+};
 
 /// The version of these tables.
 const FORMAT: u32 = 1;
@@ -42,7 +45,14 @@ const TAGS_OF: MultimapTableDefinition<'_, [u8; 16], Tag> = MultimapTableDefinit
 /// while a transaction replaces them.
 #[derive(Debug)]
 pub struct VaultDatabase {
-    database: Database,
+    /// None: it panicked in the middle of a change, and is not to be relied on any more.
+    database: Option<Database>,
+}
+
+impl Drop for VaultDatabase {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 impl VaultDatabase {
@@ -52,8 +62,13 @@ impl VaultDatabase {
         if length != 0 {
             return Err(HostError::AlreadyExists(name.to_path_buf()));
         }
-        let this = Self { database: open(medium, name)? };
-        this.make_tables().map_err(|fault| fault.at(name))?;
+        let mut this = Self { database: Some(open(medium, name)?) };
+        let format = FORMAT.to_be_bytes();
+        let made = this.transact(|transaction| {
+            Tables::open(transaction)?.meta.insert("format", format.as_slice())?;
+            Ok(())
+        });
+        made.map_err(|error| Fault(error).at(name))?;
         Ok(this)
     }
 
@@ -69,12 +84,12 @@ impl VaultDatabase {
         if magic != *MAGIC {
             return Err(wrong_file);
         }
-        let this = Self { database: open(medium, name)? };
-        match this.format() {
+        let this = Self { database: Some(open(medium, name)?) };
+        match this.read(format) {
             Ok(Some(FORMAT)) => Ok(this),
             Ok(Some(newer)) if newer > FORMAT => Err(HostError::NewerVersion(name.to_path_buf())),
             Ok(_) => Err(wrong_file),
-            Err(fault) => Err(fault.at(name)),
+            Err(error) => Err(Fault(error).at(name)),
         }
     }
 
@@ -102,59 +117,72 @@ impl VaultDatabase {
 
     /// Gives unused room back. Whether there was any.
     pub fn compact(&mut self) -> Result<bool, StorageError> {
-        self.database.compact().map_err(|error| Fault::from(redb::Error::from(error)).0)
+        self.alter(|database| database.compact().map_err(|error| redb::Error::from(error).into()))
     }
 
     /// Reads everything and verifies the checksums that the database keeps; repairs its book-keeping. False: it needed
     /// repair. [`StorageError::Io`]: contents are damaged. It tells rot; whether somebody altered the vault, only opening
     /// the vault tells.
     pub fn check(&mut self) -> Result<bool, StorageError> {
-        self.database.check_integrity().map_err(|error| Fault::from(redb::Error::from(error)).0)
-    }
-
-    fn make_tables(&self) -> Result<(), Fault> {
-        let transaction = self.begin_write()?;
-        Tables::open(&transaction)?.meta.insert("format", FORMAT.to_be_bytes().as_slice())?;
-        Ok(transaction.commit()?)
-    }
-
-    fn format(&self) -> Result<Option<u32>, Fault> {
-        let transaction = self.database.begin_read()?;
-        match transaction.open_table(META) {
-            Err(redb::TableError::Storage(error)) => Err(error.into()),
-            Err(_) => Ok(None),
-            Ok(meta) => Ok(meta.get("format")?.and_then(|format| number(format.value()))),
-        }
-    }
-
-    fn begin_write(&self) -> Result<WriteTransaction, Fault> {
-        let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(Durability::Immediate)?;
-        transaction.set_quick_repair(true);
-        Ok(transaction)
+        self.alter(|database| database.check_integrity().map_err(|error| redb::Error::from(error).into()))
     }
 
     fn transact(
         &mut self,
         edit: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
     ) -> Result<(), StorageError> {
-        let transact = || {
-            let transaction = self.begin_write()?;
+        self.alter(|database| {
+            let transaction = begin_write(database)?;
             edit(&transaction)?;
             Ok(transaction.commit()?)
+        })
+    }
+
+    /// Lets the database work; after a panic there is none any more.
+    fn alter<T>(
+        &mut self,
+        action: impl FnOnce(&mut Database) -> Result<T, Fault>,
+    ) -> Result<T, StorageError> {
+        let database = self.database.as_mut().ok_or(StorageError::Io)?;
+        let Some(outcome) = contain(|| action(database)) else {
+            self.close();
+            return Err(StorageError::Io);
         };
-        transact().map_err(|fault: Fault| fault.0)
+        outcome.map_err(|fault| fault.0)
     }
 
     fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StorageError> {
-        let read = || read(&self.database.begin_read()?);
-        read().map_err(|fault| fault.0)
+        let database = self.database.as_ref().ok_or(StorageError::Io)?;
+        let outcome = contain(|| read(&database.begin_read()?));
+        outcome.unwrap_or(Err(Fault::DAMAGED)).map_err(|fault| fault.0)
     }
+
+    /// Closing writes, too, and can fail as everything else can.
+    fn close(&mut self) {
+        let database = self.database.take();
+        _ = contain(|| drop(database));
+    }
+}
+
+fn format(transaction: &ReadTransaction) -> Result<Option<u32>, Fault> {
+    match transaction.open_table(META) {
+        Err(redb::TableError::Storage(error)) => Err(error.into()),
+        Err(_) => Ok(None),
+        Ok(meta) => Ok(meta.get("format")?.and_then(|format| number(format.value()))),
+    }
+}
+
+fn begin_write(database: &Database) -> Result<WriteTransaction, Fault> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
 }
 
 fn open(medium: impl StorageBackend, name: &Path) -> Result<Database, HostError> {
     let path = || name.to_path_buf();
-    Builder::new().set_cache_size(CACHE).create_with_backend(medium).map_err(|error| match error {
+    let opened = contain(|| Builder::new().set_cache_size(CACHE).create_with_backend(medium));
+    opened.ok_or_else(|| HostError::Damaged(path()))?.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => HostError::Busy(path()),
         DatabaseError::UpgradeRequired(_) => HostError::NewerVersion(path()),
         DatabaseError::Storage(redb::StorageError::Io(error)) => HostError::io(name, error),

@@ -15,6 +15,7 @@ compile_error!("countersign-host is for Unix systems");
 
 mod assenting;
 mod clock;
+mod contained;
 mod database;
 pub mod envelope_file;
 mod error;
@@ -30,6 +31,7 @@ mod vault_file;
 
 pub use assenting::AssentingPerson;
 pub use clock::Clock;
+pub use contained::silence_contained_panics;
 pub use database::VaultDatabase;
 pub use error::HostError;
 pub use key_directory::{KeyDirectory, KeyParts, KeyStore};
