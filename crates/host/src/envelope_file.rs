@@ -12,8 +12,12 @@ pub const MAX_LENGTH: u64 = 256 * 1024 * 1024;
 /// Writes the vault of a storage to a file, in whole form: 0600, durable, in place of an earlier file as a whole or not at
 /// all. [`VaultError::NotFound`]: the storage has no vault.
 pub fn export(storage: &dyn VaultStorage, path: &Path) -> Result<(), HostError> {
-    let envelope = Envelope::export(storage)?.ok_or(VaultError::NotFound)?;
-    fresh_file::write_over(path, &envelope.encode())
+    fresh_file::write_over(path, &encoded(storage)?)
+}
+
+/// As [`export`], to a new file only. [`HostError::AlreadyExists`]: there is a file of that name; it was left alone.
+pub fn export_new(storage: &dyn VaultStorage, path: &Path) -> Result<(), HostError> {
+    fresh_file::write_new(path, &encoded(storage)?)
 }
 
 /// Reads an envelope; only its form is checked. [`HostError::WrongFile`]: it is longer than [`MAX_LENGTH`].
@@ -26,4 +30,8 @@ pub fn read(path: &Path) -> Result<Envelope, HostError> {
         return Err(HostError::WrongFile(path.to_path_buf(), "an envelope of at most 256 MiB"));
     }
     Ok(Envelope::decode(&bytes)?)
+}
+
+fn encoded(storage: &dyn VaultStorage) -> Result<Vec<u8>, HostError> {
+    Ok(Envelope::export(storage)?.ok_or(VaultError::NotFound)?.encode())
 }

@@ -38,5 +38,5 @@ pub use key_directory::{KeyDirectory, KeyParts, KeyStore};
 pub use person::{Person, describe};
 pub use secret_source::{SecretSource, SecretText};
 pub use seen_file::SeenFile;
-pub use terminal_person::TerminalPerson;
+pub use terminal_person::{TerminalPerson, confirm};
 pub use vault_file::VaultFile;

@@ -63,12 +63,11 @@ impl TerminalPerson {
 
     fn confirm(&self, question: &Question) -> Result<(), Answer> {
         // What cannot be undone wants more than one key.
-        let (prompt, yes): (_, &[&str]) = match question.purpose {
-            Purpose::Reset => ("Type \"reset\" to confirm: ", &["reset"]),
-            _ => ("[y/N] ", &["y", "yes"]),
+        let agreed = match question.purpose {
+            Purpose::Reset => self.line("Type \"reset\" to confirm: ", question)?.to_lowercase() == "reset",
+            _ => is_yes(&self.line("[y/N] ", question)?),
         };
-        let line = self.line(prompt, question)?.to_lowercase();
-        if yes.contains(&line.as_str()) { Ok(()) } else { Err(Answer::Declined) }
+        if agreed { Ok(()) } else { Err(Answer::Declined) }
     }
 
     fn line(&self, prompt: &str, question: &Question) -> Result<String, Answer> {
@@ -106,6 +105,7 @@ impl TerminalPerson {
         let prompt = format!("PIN ({tries}; nothing to refuse): ");
         let reply = self.terminal.ask_secret(&prompt, Some(self.time_left(question))).map_err(declined)?;
         match reply {
+            Reply::Line(line) if line.is_empty() => Err(Answer::Declined),
             Reply::Line(line) => SecretText::of_line(line).map_err(declined),
             Reply::TimedOut => Err(Answer::TimedOut),
             Reply::GaveUp => Err(Answer::Declined),
@@ -149,6 +149,16 @@ impl TerminalPerson {
             }
         }
     }
+}
+
+/// Asks yes or no, for what no authenticator asks; anything but yes is no. [`HostError::NoTerminal`].
+pub fn confirm(what: &str) -> Result<bool, HostError> {
+    let reply = Terminal::open()?.ask(&format!("{what} [y/N] "), None);
+    Ok(matches!(reply, Reply::Line(line) if is_yes(&line)))
+}
+
+fn is_yes(line: &str) -> bool {
+    matches!(line.to_lowercase().as_str(), "y" | "yes")
 }
 
 fn is_wrong(question: &Question) -> bool {

@@ -67,6 +67,10 @@ fn the_other_process() {
                 text.map_or_else(|error| error.to_string(), |text| text.expose().into())
             ));
         }
+        "confirm" => {
+            let answer = countersign_host::confirm("Sure?").unwrap();
+            common::say(&format!("ANSWER {answer}"));
+        }
         part => {
             let mut person = TerminalPerson::new(Clock::start()).unwrap();
             for question in questions(part) {
@@ -165,6 +169,15 @@ fn consent_is_yes_and_nothing_else() {
 }
 
 #[test]
+fn a_program_asks_for_a_word_of_its_own() {
+    for (keys, answer) in [("y\n", "true"), ("Yes\n", "true"), ("\n", "false"), ("yep\n", "false"), ("\x04", "false")] {
+        let mut terminal = Terminal::start("confirm");
+        terminal.until("Sure? [y/N] ").type_in(keys);
+        assert_eq!(terminal.answers().0, [answer], "{keys:?}");
+    }
+}
+
+#[test]
 fn a_reset_wants_the_word() {
     for (keys, answer) in [("y\n", "declined"), ("reset\n", "approved None")] {
         let mut terminal = Terminal::start("reset");
@@ -196,7 +209,9 @@ fn a_pin_is_asked_for_unseen_and_is_consent() {
     for refusal in ["\n", "\x03", "\x04"] {
         let mut terminal = Terminal::start("pin");
         terminal.until("refuse): ").type_in(refusal);
-        assert_eq!(terminal.answers().0, ["declined"]);
+        let (answers, screen) = terminal.answers();
+        assert_eq!(answers, ["declined"]);
+        assert!(!screen.contains("secret"), "to refuse is no mistake: {screen}");
     }
 }
 

@@ -280,6 +280,12 @@ fn an_envelope_goes_out_and_comes_back_as_the_same_vault() {
     fs::set_permissions(&exported, Permissions::from_mode(0o644)).unwrap();
     envelope_file::export(&file, &exported).unwrap();
     assert_eq!(mode(&exported), 0o600);
+    let (before, once) = (fs::read(&exported).unwrap(), envelope_file::export_new(&file, &exported));
+    assert!(matches!(once, Err(HostError::AlreadyExists(_))));
+    assert_eq!(fs::read(&exported).unwrap(), before);
+    fs::remove_file(&exported).unwrap();
+    envelope_file::export_new(&file, &exported).unwrap();
+    assert_eq!((mode(&exported), fs::read(&exported).unwrap()), (0o600, before));
     let envelope = envelope_file::read(&exported).unwrap();
     assert_eq!(envelope, Envelope::export(&file).unwrap().unwrap());
 
