@@ -20,7 +20,7 @@ use crate::{
     date::rfc3339,
     failure::Failure,
     outcome::Outcome,
-    person::{Operator, Person, PinArgs, credential_id, new_pin},
+    person::{Person, PinArgs, consent_to, credential_id, new_pin},
     places::{Places, today},
     text::{aaguid, base64url, printable},
 };
@@ -389,8 +389,7 @@ fn delete(places: &Places, arguments: DeleteArgs) -> Result<Outcome, Failure> {
     let record = key.record(&id)?;
     let Credential { rp, user, .. } = &record.credential;
     let (rp, name) = (printable(rp.id.as_str()), printable(user.name.as_deref().unwrap_or("no name")));
-    let operator = Operator::consenting(arguments.yes, places.printer);
-    operator.consent_to(&format!("Delete the passkey of {name} on {rp} for good?"))?;
+    consent_to(&format!("Delete the passkey of {name} on {rp} for good?"), arguments.yes)?;
     key.store.commit(ChangeSet { delete: vec![id], ..ChangeSet::default() })?;
     let text =
         format!("Deleted the passkey of {name} on {rp}. The site still lists it: remove it there, too.");

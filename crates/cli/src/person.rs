@@ -1,16 +1,15 @@
 //! The person: consent, PIN, choice of an account.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use clap::Args;
 use countersign::{
-    authenticator::{Account, Answer, PinEntry, Purpose, Question, Verification},
+    authenticator::{Answer, PinEntry, Purpose, Question, Verification},
     webauthn::CredentialId,
 };
-use countersign_host::{Clock, Person as _, SecretSource, SecretText, TerminalPerson};
+use countersign_host::{
+    AssentingPerson, Clock, HostError, Person as _, SecretSource, SecretText, TerminalPerson,
+};
 
 use crate::{
     failure::{Exit, Failure},
@@ -56,20 +55,18 @@ pub(crate) trait Person {
 pub(crate) struct Operator {
     yes: bool,
     pin: Option<SecretSource>,
-    /// What was read from there; a descriptor gives it once.
-    read: Option<SecretText>,
     account: Option<CredentialId>,
+    /// Has the PIN from `pin`, which a descriptor gives once.
+    verified: Option<AssentingPerson>,
+    /// Whom the last question was put to; remembers the account that was chosen before a wrong PIN.
+    terminal: Option<TerminalPerson>,
     printer: Printer,
 }
 
 impl Operator {
     pub(crate) fn new(arguments: PersonArgs, printer: Printer) -> Self {
-        Self { yes: arguments.yes, pin: arguments.pin.source(), read: None, account: None, printer }
-    }
-
-    /// Somebody who gives no PIN.
-    pub(crate) fn consenting(yes: bool, printer: Printer) -> Self {
-        Self { yes, pin: None, read: None, account: None, printer }
+        let (yes, pin) = (arguments.yes, arguments.pin.source());
+        Self { yes, pin, account: None, verified: None, terminal: None, printer }
     }
 
     /// The account to sign in with where several fit, by its credential ID (base64url).
@@ -78,96 +75,101 @@ impl Operator {
         Ok(self)
     }
 
-    /// Asks for consent to something that no authenticator asks for.
-    pub(crate) fn consent_to(&self, what: &str) -> Result<(), Failure> {
-        if self.yes || confirm(what)? { Ok(()) } else { Err(Failure::declined()) }
-    }
-
-    /// Consent to a question, and the account where several fit.
-    fn consent(&self, question: &Question, clock: Clock) -> Result<Answer, Failure> {
-        let accounts = accounts(&question.purpose);
-        if let Some(wanted) = self.account.as_ref().filter(|_| accounts.len() > 1) {
-            let fits = accounts.iter().any(|account| account.credential == *wanted);
-            if !fits {
-                return Err(Failure::not_found(
-                    "no-passkey",
-                    "the passkey that --credential names does not fit",
-                ));
-            }
-        }
-        if self.yes && (accounts.len() < 2 || self.account.is_some()) {
-            return Ok(Answer::Approved { choice: self.account.clone().filter(|_| accounts.len() > 1) });
-        }
-        let hint = if self.yes {
-            "several passkeys fit, and there is no terminal to choose on; name one with --credential ID"
-        } else {
-            "consent is needed, and there is no terminal to ask on; pass --yes to consent"
+    /// The question, about the account alone that `--credential` names where several fit; and that account.
+    fn narrowed(&self, question: &Question) -> Result<(Question, Option<CredentialId>), Failure> {
+        let (mut question, Some(wanted)) = (question.clone(), &self.account) else {
+            return Ok((question.clone(), None));
         };
-        let mut person = TerminalPerson::new(clock).map_err(|_| Failure::no_terminal(hint))?;
-        Ok(person.answer(&Question { verification: Verification::None, ..question.clone() }))
+        let Purpose::SignIn { accounts, choose: true, .. } = &mut question.purpose else {
+            return Ok((question, None));
+        };
+        if accounts.len() < 2 {
+            return Ok((question, None));
+        }
+        accounts.retain(|account| account.credential == *wanted);
+        if accounts.is_empty() {
+            let message = "the passkey that --credential names does not fit";
+            return Err(Failure::not_found("no-passkey", message).hint("countersign key list names those that do"));
+        }
+        Ok((question, Some(wanted.clone())))
     }
 
-    /// The PIN from a file or a descriptor.
-    fn entry(&mut self, source: &SecretSource) -> Result<PinEntry, Failure> {
-        let text = match self.read.take() {
-            Some(text) => text,
-            None => source.read("PIN")?,
+    /// Asks at the terminal; `otherwise` says what to do without one.
+    fn ask(&mut self, question: &Question, clock: Clock, otherwise: &str) -> Result<Answer, Failure> {
+        let again = matches!(question.verification, Verification::Pin { wrong: true, .. });
+        let person = match self.terminal.take().filter(|_| again) {
+            Some(person) => person,
+            None => TerminalPerson::new(clock).map_err(|_| Failure::no_terminal(otherwise))?,
+        };
+        Ok(self.terminal.insert(person).answer(question))
+    }
+
+    /// Answers what was consented to, with the PIN that the arguments name where one is needed.
+    fn assent(&mut self, question: &Question) -> Result<Answer, Failure> {
+        let Some(source) = self.pin.as_ref().filter(|_| question.verification != Verification::None) else {
+            return Ok(AssentingPerson::new().answer(question));
+        };
+        let mut person = match self.verified.take() {
+            Some(person) => person,
+            None => {
+                let text = source.read("PIN")?;
+                pin_entry(&text)?;
+                AssentingPerson::with_pin(text)
+            }
         };
         self.printer.progress("Checking the PIN (Argon2id) ...");
-        pin_entry(self.read.insert(text))
+        let answer = person.answer(question);
+        self.verified = Some(person);
+        Ok(answer)
     }
 
-    /// The PIN that was given with the arguments, after consent.
-    fn verify(
-        &mut self,
-        question: &Question,
-        (tries_left, wrong): (u8, bool),
-        clock: Clock,
-    ) -> Result<Answer, Failure> {
-        let Some(source) = self.pin.clone() else {
-            let mut person = TerminalPerson::new(clock).map_err(|_| pin_needed())?;
-            return Ok(person.answer(question));
-        };
-        if wrong {
+    fn try_answer(&mut self, question: &Question, clock: Clock) -> Result<Answer, Failure> {
+        if self.pin.is_none() && question.verification != Verification::None {
+            // Entering the PIN is consent.
+            return self.ask(question, clock, PIN_NEEDED);
+        }
+        if let Verification::Pin { wrong: true, tries_left } = question.verification {
             // The same wrong PIN again would cost a try for nothing.
             return Err(wrong_pin(Some(tries_left)));
         }
-        match self.consent(question, clock)? {
-            Answer::Approved { choice } => Ok(Answer::Pin { pin: self.entry(&source)?, choice }),
+        let several = matches!(&question.purpose, Purpose::SignIn { accounts, choose: true, .. } if accounts.len() > 1);
+        if self.yes && !several {
+            return self.assent(question);
+        }
+        let consent = Question { verification: Verification::None, ..question.clone() };
+        match self.ask(&consent, clock, if self.yes { CHOICE_NEEDED } else { CONSENT_NEEDED })? {
+            Answer::Approved { choice } => Ok(with_choice(self.assent(question)?, choice)),
             refusal => Ok(refusal),
         }
     }
 }
 
+const CHOICE_NEEDED: &str =
+    "several passkeys fit, and there is no terminal to choose on; name one with --credential ID";
+const CONSENT_NEEDED: &str = "consent is needed, and there is no terminal to ask on; pass --yes to consent";
+const PIN_NEEDED: &str =
+    "the PIN is needed, and there is no terminal to ask on; pass --pin-file or --pin-fd";
+
 impl Person for Operator {
     fn answer(&mut self, question: &Question, clock: Clock) -> Result<Answer, Failure> {
-        match question.verification {
-            Verification::None => self.consent(question, clock),
-            Verification::Pin { tries_left, wrong } => self.verify(question, (tries_left, wrong), clock),
-            // The keys of this program verify by PIN alone.
-            Verification::Host => Ok(Answer::Declined),
-        }
+        let (question, account) = self.narrowed(question)?;
+        Ok(with_choice(self.try_answer(&question, clock)?, account))
     }
 }
 
-fn accounts(purpose: &Purpose) -> &[Account] {
-    match purpose {
-        Purpose::SignIn { accounts, choose: true, .. } => accounts,
-        _ => &[],
+/// The answer, with the account that was chosen elsewhere, if one was.
+fn with_choice(answer: Answer, chosen: Option<CredentialId>) -> Answer {
+    match answer {
+        Answer::Approved { choice } => Answer::Approved { choice: chosen.or(choice) },
+        Answer::Pin { pin, choice } => Answer::Pin { pin, choice: chosen.or(choice) },
+        other => other,
     }
 }
 
-/// Asks yes or no on the terminal.
-fn confirm(what: &str) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        let message = "consent is needed, and there is no terminal to ask on; pass --yes to consent";
-        return Err(Failure::no_terminal(message));
-    }
-    let at_terminal = |error: io::Error| Failure::file("terminal".as_ref(), &error);
-    write!(io::stderr(), "{what} [y/N] ").map_err(at_terminal)?;
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).map_err(at_terminal)?;
-    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+/// Asks for consent to something that no authenticator asks for, unless `yes` gave it.
+pub(crate) fn consent_to(what: &str, yes: bool) -> Result<(), Failure> {
+    let agreed = yes || countersign_host::confirm(what).map_err(|_| Failure::no_terminal(CONSENT_NEEDED))?;
+    if agreed { Ok(()) } else { Err(Failure::declined()) }
 }
 
 /// A credential ID as it stands in WebAuthn JSON.
@@ -179,22 +181,15 @@ pub(crate) fn credential_id(text: &str) -> Result<CredentialId, Failure> {
 /// The PIN of a new key.
 pub(crate) fn new_pin(source: Option<SecretSource>) -> Result<PinEntry, Failure> {
     let source = source.unwrap_or(SecretSource::Prompt);
-    pin_entry(&source.read_new("New PIN").map_err(no_terminal_for_pin)?)
-}
-
-fn no_terminal_for_pin(error: countersign_host::HostError) -> Failure {
-    match error {
-        countersign_host::HostError::NoTerminal => pin_needed(),
+    let text = source.read_new("New PIN").map_err(|error| match error {
+        HostError::NoTerminal => Failure::no_terminal(PIN_NEEDED),
         other => other.into(),
-    }
+    });
+    pin_entry(&text?)
 }
 
 fn pin_entry(text: &SecretText) -> Result<PinEntry, Failure> {
     PinEntry::new(text.expose()).map_err(|error| Failure::usage("bad-pin", error.to_string()))
-}
-
-fn pin_needed() -> Failure {
-    Failure::no_terminal("the PIN is needed, and there is no terminal to ask on; pass --pin-file or --pin-fd")
 }
 
 /// The PIN was wrong; how many tries are left, where a PIN is set.
