@@ -28,6 +28,11 @@ pub(crate) const MAX_LENGTH: usize = 1024;
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
+    /// A text that was made here. [`HostError::UnusableSecret`]: it is not one line of 1 to 1024 bytes.
+    pub fn new(text: &str) -> Result<Self, HostError> {
+        Self::of_line(Zeroizing::new(text.as_bytes().to_vec()))
+    }
+
     /// The text itself. The name is loud on purpose: whoever calls this answers for where it goes.
     pub fn expose(&self) -> &str {
         &self.0

@@ -170,7 +170,9 @@ fn consent_is_yes_and_nothing_else() {
 
 #[test]
 fn a_program_asks_for_a_word_of_its_own() {
-    for (keys, answer) in [("y\n", "true"), ("Yes\n", "true"), ("\n", "false"), ("yep\n", "false"), ("\x04", "false")] {
+    for (keys, answer) in
+        [("y\n", "true"), ("Yes\n", "true"), ("\n", "false"), ("yep\n", "false"), ("\x04", "false")]
+    {
         let mut terminal = Terminal::start("confirm");
         terminal.until("Sure? [y/N] ").type_in(keys);
         assert_eq!(terminal.answers().0, [answer], "{keys:?}");

@@ -7,11 +7,11 @@ use std::{path::PathBuf, time::Instant};
 
 use clap::Args;
 use countersign::{
-    authenticator::{Answer, PinEntry, Question, Verification},
+    authenticator::{Answer, PinEntry, Question},
     vault::{PasskeyEnrolment, PrfSaltMode},
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
-use countersign_host::Clock;
+use countersign_host::{AssentingPerson, Clock, Person as _, SecretText};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -55,13 +55,15 @@ pub(crate) struct QuickstartArgs {
 /// Whoever made the PIN up: consents, and enters it where a person would.
 struct Newcomer {
     pin: Zeroizing<String>,
+    person: AssentingPerson,
 }
 
 impl Newcomer {
     /// Six random digits.
-    fn make() -> Self {
+    fn make() -> Result<Self, Failure> {
         let number = u64::from_be_bytes(random()) % 1_000_000;
-        Self { pin: Zeroizing::new(format!("{number:06}")) }
+        let pin = Zeroizing::new(format!("{number:06}"));
+        Ok(Self { person: AssentingPerson::with_pin(SecretText::new(&pin)?), pin })
     }
 
     fn entry(&self) -> Result<PinEntry, Failure> {
@@ -71,11 +73,7 @@ impl Newcomer {
 
 impl Person for Newcomer {
     fn answer(&mut self, question: &Question, _: Clock) -> Result<Answer, Failure> {
-        Ok(match question.verification {
-            Verification::None => Answer::Approved { choice: None },
-            Verification::Pin { wrong: false, .. } => Answer::Pin { pin: self.entry()?, choice: None },
-            Verification::Pin { wrong: true, .. } | Verification::Host => Answer::Declined,
-        })
+        Ok(self.person.answer(question))
     }
 }
 
@@ -83,7 +81,7 @@ impl Person for Newcomer {
 pub(crate) fn run(places: &Places, arguments: QuickstartArgs) -> Result<Outcome, Failure> {
     let plan = Plan::read(arguments.options.as_deref())?;
     let places = places.within(directory(places)?);
-    let mut newcomer = Newcomer::make();
+    let mut newcomer = Newcomer::make()?;
     let mut story = Story::new(&places);
 
     let mut key = make_key(&places, &plan, &newcomer, &mut story)?;
