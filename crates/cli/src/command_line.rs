@@ -28,10 +28,14 @@ Exit codes:
   7  in use by another process
   8  the disk failed or is full
 
-Files: DIR/key (the authenticator), DIR/vault (the vault), DIR/memory (what was last seen of
-vaults). DIR is --dir, else COUNTERSIGN_DIR, else $XDG_DATA_HOME/countersign, else
-~/.local/share/countersign. Secrets come from a prompt, a file or a descriptor, never from
-arguments.";
+Files: DIR/key (the authenticator) and DIR/vault (the vault). DIR is --dir, else
+COUNTERSIGN_DIR, else $XDG_DATA_HOME/countersign, else ~/.local/share/countersign. What was last
+seen of vaults, by which an old copy is noticed, is in DIR/memory if --dir or COUNTERSIGN_DIR
+names DIR, else in $XDG_STATE_HOME/countersign, else ~/.local/state/countersign. Whatever stores
+or synchronises the vault must not be able to write there.
+
+Secrets come from a prompt, a file or a descriptor, never from arguments. Prompts need standard
+input and standard error to be a terminal.";
 
 /// A software security key and a reference credential manager: passkeys whose PRF opens an encrypted vault.
 #[derive(Parser)]
@@ -46,7 +50,7 @@ pub(crate) struct CommandLine {
 /// What every command takes.
 #[derive(Args)]
 pub(crate) struct Common {
-    /// Where `key`, `vault` and `memory` are
+    /// Where `key`, `vault` and `memory` are [default: see countersign --help]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// One JSON document on standard output; errors as JSON on standard error

@@ -51,11 +51,14 @@ fn main() -> ExitCode {
     };
     let printer = Printer::new(command_line.common.json);
     let places = places::Places::new(command_line.common, printer);
-    let result = places.and_then(|places| match command_line.command {
-        Command::Quickstart(arguments) => quickstart::run(&places, arguments),
-        Command::Key(noun) => key::run(&places, noun.verb),
-        Command::Webauthn(noun) => webauthn::run(&places, noun.verb),
-        Command::Vault(noun) => vault::run(&places, noun.verb),
+    let result = places.and_then(|places| {
+        let result = match command_line.command {
+            Command::Quickstart(arguments) => quickstart::run(&places, arguments),
+            Command::Key(noun) => key::run(&places, noun.verb),
+            Command::Webauthn(noun) => webauthn::run(&places, noun.verb),
+            Command::Vault(noun) => vault::run(&places, noun.verb),
+        };
+        result.map_err(|failure| places.explain(failure))
     });
     printer.finish(result)
 }

@@ -1,6 +1,6 @@
 //! Where things are on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use countersign::{crypto::OsRng, rand_core::Rng, time::UnixTime, vault::PasskeyStore};
 use countersign_host::{Clock, HostError, SeenFile, VaultFile};
@@ -10,30 +10,34 @@ use crate::{command_line::Common, failure::Failure, outcome::Printer};
 /// The store of a vault.
 pub(crate) type VaultStore = PasskeyStore<VaultFile, OsRng>;
 
-/// One directory with `key`, `vault` and `memory`, and how to report.
+/// One directory with `key` and `vault`, the memory of vaults, and how to report.
 pub(crate) struct Places {
     given: Option<PathBuf>,
     base: PathBuf,
+    memory: SeenFile,
     pub(crate) printer: Printer,
 }
 
 impl Places {
-    /// DIR: `--dir`, else `COUNTERSIGN_DIR`, else the data directory of the XDG base directory specification.
+    /// DIR: `--dir`, else `COUNTERSIGN_DIR`, else the data directory of the XDG base directory specification, whose state
+    /// directory then has the memory: who synchronises or backs up data does not put the memory back with it.
     pub(crate) fn new(common: Common, printer: Printer) -> Result<Self, Failure> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let data = || {
-            let data = variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
-            data.or_else(|| Some(variable("HOME")?.join(".local/share"))).map(|data| data.join("countersign"))
-        };
+        let absolute = |name| variable(name).filter(|path| path.is_absolute());
         let given = common.dir;
-        let base = given.clone().or_else(|| variable("COUNTERSIGN_DIR")).or_else(data);
+        if let Some(base) = given.clone().or_else(|| variable("COUNTERSIGN_DIR")) {
+            return Ok(Self { given, memory: memory_in(&base), base, printer });
+        }
+        let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
         let homeless = || Failure::usage("no-dir", "neither --dir nor HOME says where to look; pass --dir");
-        Ok(Self { given, base: base.ok_or_else(homeless)?, printer })
+        let base = data.ok_or_else(homeless)?.join("countersign");
+        let memory = SeenFile::in_state_directory().map_err(|_| homeless())?;
+        Ok(Self { given, base, memory, printer })
     }
 
     /// The same, in another directory.
     pub(crate) fn within(&self, base: PathBuf) -> Self {
-        Self { given: Some(base.clone()), base, printer: self.printer }
+        Self { given: Some(base.clone()), memory: memory_in(&base), base, printer: self.printer }
     }
 
     /// What `--dir` says, if it was given.
@@ -56,10 +60,21 @@ impl Places {
         self.base.join("vault").join("vault.redb")
     }
 
-    /// What was last seen of vaults: beside the vault, not in it, so that a storage that has the vault's directory
-    /// cannot write it.
+    /// What was last seen of vaults: not in the vault's directory, so that a storage that has it cannot write the memory.
     pub(crate) fn memory(&self) -> SeenFile {
-        SeenFile::at(self.base.join("memory").join("seen"))
+        self.memory.clone()
+    }
+
+    /// A failure of the memory, or by what it remembers, with where that is.
+    pub(crate) fn explain(&self, failure: Failure) -> Failure {
+        let memory = self.memory.path().display();
+        match failure.code {
+            "memory" => failure.hint(&format!("it is {memory}")),
+            "rollback" | "fork" => failure.hint(&format!(
+                "put the newest copy of the vault back (vault unlock --help; what was seen is in {memory})"
+            )),
+            _ => failure,
+        }
     }
 
     /// Opens the vault's file.
@@ -77,6 +92,11 @@ impl Places {
     pub(crate) fn has_key(&self) -> bool {
         self.key_directory().join("vault.redb").is_file()
     }
+}
+
+/// The memory of a directory that was named: DIR/memory/seen.
+fn memory_in(base: &Path) -> SeenFile {
+    SeenFile::at(base.join("memory").join("seen"))
 }
 
 /// The date.
