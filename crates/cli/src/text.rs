@@ -24,6 +24,11 @@ pub(crate) fn aaguid(bytes: &[u8; 16]) -> String {
     parts.join("-")
 }
 
+/// A number of things: "1 passkey", "2 passkeys".
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Text from elsewhere, safe on a terminal: control characters and those that reorder text are replaced.
 pub(crate) fn printable(text: &str) -> String {
     let unsafe_on_terminals = |character: char| {

@@ -1,6 +1,7 @@
 //! `countersign vault`: an encrypted vault that a recovery code or a passkey opens.
 
 mod enroll;
+mod envelope;
 mod init;
 mod items;
 mod open;
@@ -31,8 +32,8 @@ Examples:
 
 What opens the vault: the recovery code, if --code-file, --code-fd or --code is given; else a
 passkey of DIR/key; else the recovery code at a prompt. A passkey is used only if its RP ID is
-the one of --rp-id (vault.example). The vault is DIR/vault, what was last seen of it DIR/memory:
-keep the two apart if you hand the vault to a storage.";
+the one of --rp-id (vault.example). The vault is DIR/vault. If you hand that to a storage, keep
+what was last seen of it from the storage (countersign --help: Files).";
 
 /// An encrypted vault that a recovery code or a passkey opens
 #[derive(Args)]
@@ -53,6 +54,8 @@ pub(crate) enum VaultVerb {
     Get(items::GetArgs),
     List(items::ListArgs),
     Rotate(rotate::RotateArgs),
+    Export(envelope::ExportArgs),
+    Import(envelope::ImportArgs),
 }
 
 /// Carries one out.
@@ -66,5 +69,7 @@ pub(crate) fn run(places: &Places, verb: VaultVerb) -> Result<Outcome, Failure> 
         VaultVerb::Get(arguments) => items::get(places, arguments),
         VaultVerb::List(arguments) => items::list(places, arguments),
         VaultVerb::Rotate(arguments) => rotate::run(places, arguments),
+        VaultVerb::Export(arguments) => envelope::export(places, &arguments),
+        VaultVerb::Import(arguments) => envelope::import(places, &arguments),
     }
 }
