@@ -3,7 +3,11 @@
 use clap::Args;
 use countersign::{
     client::Origin,
-    vault::{PasskeyEnrolment, PrfSaltMode, SlotId, SlotKind, SlotPrivate, SlotStatus, Vault, prf_input},
+    credential::{CredentialStore, Query},
+    vault::{
+        PasskeyEnrolment, PrfSaltMode, SlotId, SlotKind, SlotPrivate, SlotStatus, Vault, VaultError,
+        prf_input,
+    },
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
 use serde_json::{Value, json};
@@ -12,9 +16,9 @@ use super::open::{WayArgs, open, passkey_origin, passkey_request};
 use crate::{
     failure::Failure,
     key::Key,
-    outcome::Outcome,
+    outcome::{Outcome, Printer},
     person::{Operator, credential_id},
-    places::{Places, random, today},
+    places::{Places, VaultStore, random, today},
     relying_party::{Registered, read_assertion, verify_registration},
     text::base64url,
 };
@@ -27,7 +31,8 @@ Examples:
 
 Registers a passkey with PRF for --rp-id in DIR/key, evaluates it in two separate assertions
 with user verification, and enables it only if both give the same result. The vault is opened
-first: by the recovery code, or by another passkey.";
+first: by the recovery code, or by another passkey. The PIN is asked for at each ceremony. A
+passkey that is kept in the vault itself is refused.";
 
 /// Let a passkey of the key open the vault
 #[derive(Args)]
@@ -56,9 +61,15 @@ pub(super) fn run(places: &Places, arguments: EnrollArgs) -> Result<Outcome, Fai
         open.store.accept_as_is();
     }
     let mut key = Key::open(places)?;
+    let rp = RpId::new(&rp_id).map_err(|_| Failure::usage("bad-rp-id", "an RP ID has 1 to 253 bytes"))?;
+    let mut steps = Steps::begin(places.printer, if existing.is_some() { 2 } else { 3 });
     let (credential, private) = match existing {
-        Some(credential) => (credential, plain_private(&arguments.label)),
+        Some(credential) => {
+            refuse_circle(&open.store, &rp, &credential)?;
+            (credential, plain_private(&arguments.label))
+        }
         None => {
+            steps.next("register a passkey with the key");
             let registered = register(&mut key, &origin, &rp_id, open.store.vault(), &mut operator)?;
             (registered.credential_id.clone(), passkey_private(&registered, &arguments.label))
         }
@@ -66,8 +77,10 @@ pub(super) fn run(places: &Places, arguments: EnrollArgs) -> Result<Outcome, Fai
     let salt = PrfSaltMode::PerSlot(random());
     let input = prf_input(&open.store.vault().vault_id(), &salt);
     let mut evaluate = || evaluate(&mut key, &origin, &rp_id, (&credential, &input), &mut operator);
-    let (first, second) = (evaluate()?, evaluate()?);
-    let rp = RpId::new(&rp_id).map_err(|_| Failure::usage("bad-rp-id", "an RP ID has 1 to 253 bytes"))?;
+    steps.next("sign in with it, which gives the secret for the vault");
+    let first = evaluate()?;
+    steps.next("sign in once more: the secret must be the same");
+    let second = evaluate()?;
     let enrolment = PasskeyEnrolment {
         rp_id: &rp,
         credential_id: &credential,
@@ -77,6 +90,34 @@ pub(super) fn run(places: &Places, arguments: EnrollArgs) -> Result<Outcome, Fai
     };
     let slot = open.store.enrol_passkey(enrolment, &first, &second)?;
     Ok(report(open.store.vault(), &slot, &rp_id, &credential))
+}
+
+/// Says which of an enrolment's ceremonies comes next. Each has a user verification of its own: two secrets from one
+/// verification would not show that a later unlocking gives the same.
+struct Steps {
+    printer: Printer,
+    number: usize,
+    all: usize,
+}
+
+impl Steps {
+    fn begin(printer: Printer, all: usize) -> Self {
+        let asked =
+            "The PIN is needed for each, since each is a ceremony of its own, as every later unlocking is.";
+        printer.progress(&format!("Enrolment has {all} steps. {asked}"));
+        Self { printer, number: 0, all }
+    }
+
+    fn next(&mut self, what: &str) {
+        self.number += 1;
+        self.printer.progress(&format!("Step {} of {}: {what}.", self.number, self.all));
+    }
+}
+
+/// Refuses, before the person is asked, a passkey that is kept in the very vault that it would open.
+fn refuse_circle(store: &VaultStore, rp: &RpId, credential: &CredentialId) -> Result<(), Failure> {
+    let within = store.load(&Query::Named(rp.clone(), vec![credential.clone()]))?;
+    if within.is_empty() { Ok(()) } else { Err(VaultError::Circular.into()) }
 }
 
 /// A new discoverable passkey with PRF for the vault; not where the key has one that opens it already.
