@@ -140,6 +140,11 @@ impl From<CeremonyError> for Failure {
     fn from(error: CeremonyError) -> Self {
         match &error {
             CeremonyError::Options(options) => options_failure(options),
+            CeremonyError::Authenticator(Status::PinBlocked) => {
+                let hint = "passkeys that need it cannot be used any more: make a new key with countersign key init in \
+                            another --dir; a vault still opens by its recovery code";
+                Self::new(Exit::WrongSecret, "pin-blocked", error.to_string()).hint(hint)
+            }
             CeremonyError::Authenticator(status) => {
                 let (exit, code) = status_code(*status);
                 Self::new(exit, code, error.to_string())
@@ -158,7 +163,7 @@ fn options_failure(error: &OptionsError) -> Failure {
             Failure::failed("origin-not-allowed", error.to_string()).hint(hint)
         }
         ErrorKind::NotSupported => Failure::failed("not-supported", error.to_string()),
-        ErrorKind::NotJson => Failure::usage("not-json", format!("the options are not JSON: {error}")),
+        ErrorKind::NotJson => Failure::usage("not-json", format!("the options cannot be used: {error}")),
         _ => Failure::usage("bad-options", format!("the options cannot be used: {error}")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -22,7 +22,14 @@ pub(crate) fn read_input(path: Option<&Path>, limit: u64) -> Result<Zeroizing<Ve
         Some(path) if path != Path::new("-") => {
             (path, File::open(path).and_then(|file| read_limited(file, limit)))
         }
-        _ => (Path::new("standard input"), read_limited(io::stdin().lock(), limit)),
+        _ => {
+            if io::stdin().is_terminal() && io::stderr().is_terminal() {
+                // Whoever is there may not know that they are waited for; whoever is not does not mind.
+                let _ =
+                    writeln!(io::stderr(), "Reading from the terminal; Ctrl-D on a line of its own ends it.");
+            }
+            (Path::new("standard input"), read_limited(io::stdin().lock(), limit))
+        }
     };
     let bytes = bytes.map_err(|error| Failure::file(name, &error))?;
     if bytes.len() as u64 > limit {

@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use crate::{
     ceremony::{self, Kind},
     date::rfc3339,
-    failure::Failure,
+    failure::{Exit, Failure},
     outcome::Outcome,
     person::{Person, PinArgs, consent_to, credential_id, new_pin},
     places::{Places, today},
-    text::{aaguid, base64url, printable},
+    text::{aaguid, base64url, count, printable},
 };
 
 const AFTER_HELP: &str = "\
@@ -165,7 +165,16 @@ impl Key {
         let role = Role::CredentialManager;
         let opened = KeyDirectory::open(&places.key_directory(), role.settings(), places.memory());
         let opened = opened.map_err(|error| match error {
-            HostError::NotFound(path) => no_key(&path),
+            HostError::NotFound(path) if !places.has_key() => no_key(&path),
+            HostError::NotFound(path) => {
+                let message = format!("{}: is missing, and nothing else opens the key", path.display());
+                Failure::not_found("no-secret", message).hint("put it back from a copy")
+            }
+            HostError::Vault(VaultError::WrongSecret) => {
+                let message = "device.secret is not the one of this key, or the key was altered";
+                Failure::new(Exit::WrongSecret, "wrong-secret", message)
+                    .hint("put back the copy that belongs to it")
+            }
             other => Failure::from(other),
         })?;
         let KeyParts { authenticator, store, clock } = opened.into_parts();
@@ -286,6 +295,8 @@ fn info(places: &Places) -> Result<Outcome, Failure> {
     let key = Key::open(places)?;
     let info = key.provider.authenticator().info();
     let tries = match key.provider.authenticator().pin_tries_left() {
+        Some(0) => "set, blocked".to_owned(),
+        Some(1) => "set, one try left".to_owned(),
         Some(tries) => format!("set, {tries} tries left"),
         None => "not set".to_owned(),
     };
@@ -330,7 +341,7 @@ fn list(places: &Places) -> Result<Outcome, Failure> {
     let records = Key::open(places)?.records()?;
     let mut text = match records.len() {
         0 => "No passkeys. countersign webauthn create makes one.".to_owned(),
-        count => format!("{count} passkeys:"),
+        number => format!("{}:", count(number, "passkey")),
     };
     for record in &records {
         let Credential { id, rp, user, .. } = &record.credential;

@@ -89,7 +89,9 @@ impl Operator {
         accounts.retain(|account| account.credential == *wanted);
         if accounts.is_empty() {
             let message = "the passkey that --credential names does not fit";
-            return Err(Failure::not_found("no-passkey", message).hint("countersign key list names those that do"));
+            return Err(
+                Failure::not_found("no-passkey", message).hint("countersign key list names those that do")
+            );
         }
         Ok((question, Some(wanted.clone())))
     }
@@ -132,7 +134,8 @@ impl Operator {
             // The same wrong PIN again would cost a try for nothing.
             return Err(wrong_pin(Some(tries_left)));
         }
-        let several = matches!(&question.purpose, Purpose::SignIn { accounts, choose: true, .. } if accounts.len() > 1);
+        let several =
+            matches!(&question.purpose, Purpose::SignIn { accounts, choose: true, .. } if accounts.len() > 1);
         if self.yes && !several {
             return self.assent(question);
         }
@@ -147,8 +150,7 @@ impl Operator {
 const CHOICE_NEEDED: &str =
     "several passkeys fit, and there is no terminal to choose on; name one with --credential ID";
 const CONSENT_NEEDED: &str = "consent is needed, and there is no terminal to ask on; pass --yes to consent";
-const PIN_NEEDED: &str =
-    "the PIN is needed, and there is no terminal to ask on; pass --pin-file or --pin-fd";
+const PIN_NEEDED: &str = "the PIN is needed, and there is no terminal to ask on; pass --pin-file or --pin-fd";
 
 impl Person for Operator {
     fn answer(&mut self, question: &Question, clock: Clock) -> Result<Answer, Failure> {

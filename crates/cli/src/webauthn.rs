@@ -22,7 +22,8 @@ Examples:
 const CREATE_HELP: &str = "\
 Examples:
   countersign webauthn create --origin https://example.org options.json
-  curl -s https://example.org/options | countersign webauthn create --origin https://example.org
+  curl -s https://example.org/options |
+    countersign webauthn create --origin https://example.org --yes --pin-file pin.txt
 
 Options are a PublicKeyCredentialCreationOptionsJSON, as relying-party libraries make them
 (generateRegistrationOptions in SimpleWebAuthn, options_to_json in py_webauthn). The response is

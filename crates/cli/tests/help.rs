@@ -4,7 +4,7 @@ mod common;
 
 use common::{Home, finish, program};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &[],
     &["quickstart"],
     &["key"],
@@ -25,6 +25,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["vault", "get"],
     &["vault", "list"],
     &["vault", "rotate"],
+    &["vault", "export"],
+    &["vault", "import"],
 ];
 
 fn help(command: &[&str], flag: &str) -> String {
@@ -98,11 +100,35 @@ fn the_directory_comes_from_option_variable_or_data_directory() {
     ];
     for (variable, value, expected) in cases {
         let mut command = program();
+        command.env("XDG_STATE_HOME", home.path("state"));
         command.env(variable, value).args(["vault", "init", "--json"]);
         finish(command, b"").json();
         assert!(expected.join("vault.redb").is_file(), "{variable}");
     }
     let mut command = program();
     command.env_remove("HOME").args(["vault", "init", "--json"]);
+    finish(command, b"").fails(2, "no-dir");
+    let mut command = program();
+    command.env("HOME", "relative").args(["vault", "init", "--json"]);
+    finish(command, b"").fails(2, "no-dir");
+}
+
+#[test]
+fn the_memory_is_in_the_state_directory_unless_a_directory_is_named() {
+    let home = Home::new();
+    let seen = |variables: &[(&str, &str)], expected: &str| {
+        let mut command = program();
+        command.env("HOME", home.path("home")).args(["vault", "init", "--json"]);
+        variables.iter().for_each(|(name, value)| _ = command.env(name, home.path(value)));
+        finish(command, b"").json();
+        assert!(home.path(expected).is_file(), "{variables:?}");
+    };
+    seen(&[], "home/.local/state/countersign/seen");
+    assert!(!home.path("home/.local/share/countersign/memory").exists());
+    seen(&[("XDG_DATA_HOME", "data"), ("XDG_STATE_HOME", "state")], "state/countersign/seen");
+    seen(&[("COUNTERSIGN_DIR", "own"), ("XDG_STATE_HOME", "other")], "own/memory/seen");
+    assert!(!home.path("other").exists());
+    let mut command = program();
+    command.env_remove("HOME").env("XDG_DATA_HOME", home.path("stateless")).args(["vault", "init", "--json"]);
     finish(command, b"").fails(2, "no-dir");
 }

@@ -132,7 +132,21 @@ fn eight_wrong_pins_block_it_for_good() {
     for _ in 0..8 {
         assert_eq!(sign_in_with(&home, WRONG_PIN).code, 4);
     }
-    sign_in_with(&home, PIN).fails(4, "pin-blocked");
+    let message = sign_in_with(&home, PIN).fails(4, "pin-blocked");
+    assert!(message.contains("countersign key init") && message.contains("recovery code"), "{message}");
+    assert!(home.run(&["key", "info"]).text().contains("set, blocked"));
+}
+
+#[test]
+fn one_passkey_is_one() {
+    let home = Home::with_key();
+    let options = repository("crates/cli/data/quickstart-create.json");
+    register(&home);
+    assert!(home.run(&["key", "list"]).text().starts_with("1 passkey:"));
+    let other = std::fs::read_to_string(options).unwrap().replace("TGIarauzNm", "AAAAAAAAAA");
+    let other = home.write("other.json", other.as_bytes());
+    home.as_person(&["webauthn", "create", "--origin", "https://vault.example", &other]).json();
+    assert!(home.run(&["key", "list"]).text().starts_with("2 passkeys:"));
 }
 
 #[test]
@@ -141,8 +155,10 @@ fn a_key_whose_device_secret_is_gone_or_wrong_does_not_open() {
     let secret = home.base().join("key/device.secret");
     let bytes = std::fs::read(&secret).unwrap();
     std::fs::remove_file(&secret).unwrap();
-    assert_eq!(home.json(&["key", "list"]).code, 5);
+    let message = home.json(&["key", "list"]).fails(5, "no-secret");
+    assert!(message.contains("device.secret") && !message.contains("key init"), "{message}");
     let other: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
     home.write("base/key/device.secret", &other);
-    home.json(&["key", "list"]).fails(4, "wrong-secret");
+    let message = home.json(&["key", "list"]).fails(4, "wrong-secret");
+    assert!(message.contains("device.secret"), "{message}");
 }

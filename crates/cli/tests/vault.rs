@@ -4,7 +4,14 @@
 mod common;
 
 use common::{Home, PIN, contains, files_below, mode};
-use countersign_host::VaultFile;
+use countersign::{
+    authenticator::Settings,
+    credential::{ChangeSet, CredentialStore, Query},
+    crypto::OsRng,
+    vault::{Opening, PasskeyStore, RecoveryCode, SlotSecret},
+    webauthn::RpId,
+};
+use countersign_host::{KeyDirectory, SeenFile, VaultFile};
 
 /// A home with a key and a vault that a passkey of the key opens.
 fn enrolled() -> (Home, String) {
@@ -198,7 +205,8 @@ fn an_older_copy_of_the_vault_is_refused() {
     std::fs::copy(&vault, &copy).unwrap();
     home.by_code(&["vault", "rotate"]).json();
     std::fs::copy(&copy, &vault).unwrap();
-    home.by_code(&["vault", "unlock"]).fails(6, "rollback");
+    let message = home.by_code(&["vault", "unlock"]).fails(6, "rollback");
+    assert!(message.contains("newest copy") && message.contains("memory/seen"), "{message}");
 }
 
 #[test]
@@ -230,6 +238,96 @@ fn an_unseen_vault_is_rotated_on_an_explicit_word_only() {
     assert_eq!(opened["freshness"], "first use");
     std::fs::remove_dir_all(home.base().join("memory")).unwrap();
     home.json(&["vault", "rotate", "--accept-as-is", "--code-file", &code]).json();
+}
+
+#[test]
+fn a_memory_that_cannot_be_used_is_named() {
+    let (home, _) = Home::with_vault();
+    std::fs::write(home.base().join("memory/seen"), b"rot").unwrap();
+    let message = home.by_code(&["vault", "unlock"]).fails(8, "memory");
+    assert!(message.contains("memory/seen"), "{message}");
+}
+
+#[test]
+fn an_exported_vault_is_the_same_vault_elsewhere() {
+    let (home, code) = enrolled();
+    let code_file = home.code_file();
+    home.run_with_input(&["vault", "put", "note", "--code-file", &code_file], b"kept");
+    let envelope = home.path("copy/vault.envelope");
+    let file = envelope.to_str().unwrap();
+    let exported = home.json(&["vault", "export", file]).json();
+    assert_eq!((&exported["items"], mode(&envelope)), (&1.into(), 0o600));
+    let bytes = std::fs::read(&envelope).unwrap();
+    assert!(!contains(&bytes, b"note") && !contains(&bytes, b"kept") && !contains(&bytes, code.as_bytes()));
+    home.json(&["vault", "export", file]).fails(1, "exists");
+    assert_eq!(std::fs::read(&envelope).unwrap(), bytes);
+
+    home.json(&["vault", "import", file]).fails(1, "exists");
+    let elsewhere = Home::new();
+    elsewhere.write("code.txt", code.as_bytes());
+    let imported = elsewhere.json(&["vault", "import", file]).json();
+    assert_eq!((&imported["vaultId"], &imported["epoch"]), (&exported["vaultId"], &exported["epoch"]));
+    assert_eq!(mode(&elsewhere.base().join("vault/vault.redb")), 0o600);
+    assert_eq!(elsewhere.by_code(&["vault", "unlock"]).json()["freshness"], "first use");
+    let get = ["vault", "get", "note", "--code-file", &elsewhere.code_file()];
+    assert_eq!(elsewhere.run(&get).text(), "kept");
+}
+
+#[test]
+fn an_export_that_is_older_than_what_was_seen_is_refused_where_it_was_seen() {
+    let (home, _) = Home::with_vault();
+    let file = home.path("vault.envelope");
+    home.json(&["vault", "export", file.to_str().unwrap()]).json();
+    home.by_code(&["vault", "rotate"]).json();
+    std::fs::remove_dir_all(home.base().join("vault")).unwrap();
+    home.json(&["vault", "import", file.to_str().unwrap()]).json();
+    home.by_code(&["vault", "unlock"]).fails(6, "rollback");
+}
+
+#[test]
+fn what_cannot_be_exported_or_imported_leaves_nothing_behind() {
+    let home = Home::new();
+    let file = home.path("vault.envelope");
+    home.json(&["vault", "export", file.to_str().unwrap()]).fails(5, "no-vault");
+    home.json(&["vault", "import", file.to_str().unwrap()]).fails(5, "no-file");
+    let rubbish = home.write("rubbish", b"not an envelope");
+    home.json(&["vault", "import", &rubbish]).fails(6, "malformed");
+    let empty = home.write("nothing", b"");
+    home.json(&["vault", "import", &empty]).fails(6, "malformed");
+    assert!(!file.exists() && !home.base().exists());
+}
+
+#[test]
+fn a_passkey_that_lives_in_the_vault_cannot_open_it() {
+    let (home, id) = with_a_passkey_in_the_vault();
+    let pin = home.write("wrong", common::WRONG_PIN.as_bytes());
+    let enrol = ["vault", "enroll", "--existing", &id, "--yes", "--pin-file", &pin];
+    home.by_code(&enrol).fails(1, "circular");
+    let info = home.json(&["key", "info"]).json();
+    assert_eq!(info["pinTriesLeft"], 8, "it is refused before anybody is asked");
+}
+
+/// One and the same passkey in the key and in the vault, as after a move from one to the other.
+fn with_a_passkey_in_the_vault() -> (Home, String) {
+    let home = Home::with_key();
+    let code = home.make_vault();
+    let options = common::repository("crates/cli/data/quickstart-create.json");
+    let made = home.as_person(&["webauthn", "create", "--origin", "https://vault.example", &options]).json();
+
+    let memory = || SeenFile::at(home.base().join("memory/seen"));
+    let key = KeyDirectory::open(&home.base().join("key"), Settings::credential_manager(), memory()).unwrap();
+    let record =
+        key.store().load(&Query::Discoverable(RpId::new("vault.example").unwrap())).unwrap().remove(0);
+    let file = VaultFile::open(&home.base().join("vault/vault.redb")).unwrap();
+    let envelope = file.envelope().unwrap().unwrap();
+    let code = RecoveryCode::parse(&code, &envelope.vault_id()).unwrap();
+    let slot = envelope.slots().next().unwrap().slot_id();
+    let mut seen = memory();
+    let opening = Opening { memory: Some(&mut seen), ..Opening::default() };
+    let (vault, ..) = envelope.open(&slot, &SlotSecret::Code(&code), opening).unwrap();
+    let mut store = PasskeyStore::new(vault, file, Some(Box::new(memory())), OsRng::default()).unwrap();
+    store.commit(ChangeSet { put: vec![record], ..ChangeSet::default() }).unwrap();
+    (home, made["id"].as_str().unwrap().to_owned())
 }
 
 #[test]

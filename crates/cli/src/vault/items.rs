@@ -13,7 +13,7 @@ use crate::{
     item,
     outcome::Outcome,
     places::Places,
-    text::{base64url, printable},
+    text::{base64url, count, printable},
 };
 
 const PUT_HELP: &str = "\
@@ -22,14 +22,17 @@ Examples:
   pass show bank | countersign vault put bank --yes --pin-file pin.txt
 
 An item of that name gets a new version. Contents come from a file or from standard input, never
-from arguments; names are encrypted too.";
+from arguments. Where standard input is no terminal nobody can be asked: name a file, or give
+consent, PIN or code by options. Names are encrypted with the contents, so every item is
+decrypted, in memory, to find the one of that name.";
 
 const GET_HELP: &str = "\
 Examples:
   countersign vault get passwords.txt --code-file code.txt
   countersign vault get bank --json
 
-Prints the contents as they are; with --json as the base64url member contents.";
+Prints the contents as they are; with --json as the base64url member contents. Names are
+encrypted with the contents, so every item is decrypted, in memory, to find the one.";
 
 const LIST_HELP: &str = "\
 Examples:
@@ -71,9 +74,10 @@ pub(super) fn put(places: &Places, arguments: PutArgs) -> Result<Outcome, Failur
     let contents = read_input(arguments.file.as_deref(), item::MAX_CONTENTS)?;
     let (mut open, _) = open(places, arguments.way)?;
     let (id, version) = item::put(&mut open.store, &arguments.name, &contents)?;
-    let (name, size) = (&arguments.name, contents.len());
-    let text = format!("Stored {name} ({size} bytes) as item {id}, version {version}.");
-    let json = json!({ "id": id.to_string(), "name": name, "version": version, "size": size });
+    let (name, length) = (&arguments.name, contents.len());
+    let size = count(length, "byte");
+    let text = format!("Stored {name} ({size}) as item {id}, version {version}.");
+    let json = json!({ "id": id.to_string(), "name": name, "version": version, "size": length });
     Ok(Outcome::Report { text, json })
 }
 
@@ -101,7 +105,7 @@ pub(super) fn list(places: &Places, arguments: ListArgs) -> Result<Outcome, Fail
     let passkeys = open.store.list(item_type::PASSKEY)?.len();
     let mut text = match files.len() {
         0 => "No items. countersign vault put stores one.".to_owned(),
-        count => format!("{count} items:"),
+        number => format!("{}:", count(number, "item")),
     };
     for stored in &files {
         let (name, size) = (printable(&stored.file.name), stored.file.contents.len());

@@ -24,7 +24,7 @@ use crate::{
     person::{Operator, Person, PersonArgs},
     places::{Places, VaultStore, random, today},
     relying_party::read_assertion,
-    text::base64url,
+    text::{base64url, count},
 };
 
 const AFTER_HELP: &str = "\
@@ -37,7 +37,10 @@ Nothing stays open: every command opens the vault for itself. This one checks th
 opened, and says by what, and how fresh the vault is known to be:
   checked      the state last seen on this machine, or one that follows from it
   first use    seen here for the first time; from now on an old copy will be noticed
-  checked gap  by the same line of keys, but so much newer that the states between are not listed";
+  checked gap  by the same line of keys, but so much newer that the states between are not listed
+A vault that is older than what was last seen, or another one of the same name, is refused with
+exit code 6. Put the newest copy back. If you mean to go on with the old one, move the memory
+away (countersign --help: Files) and open it again: that is a first use.";
 
 /// What opens the vault.
 #[derive(Args)]
@@ -273,13 +276,13 @@ pub(super) fn run(places: &Places, arguments: UnlockArgs) -> Result<Outcome, Fai
         if open.refreshed { "\nThe slot's keys were older than the vault key and were renewed." } else { "" };
     let text = format!(
         "The vault {} opens.\nBy:        {} (slot {})\nFreshness: {freshness}\n\
-         State:     epoch {}, key generation {}, {} items{refreshed}",
+         State:     epoch {}, key generation {}, {}{refreshed}",
         vault.vault_id(),
         kind_name(open.kind),
         open.slot,
         vault.epoch(),
         vault.key_gen(),
-        vault.item_count(),
+        count(vault.item_count(), "item"),
     );
     let json = json!({
         "vaultId": vault.vault_id().to_string(),

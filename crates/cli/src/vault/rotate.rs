@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::open::{WayArgs, open};
-use crate::{failure::Failure, outcome::Outcome, places::Places};
+use crate::{failure::Failure, outcome::Outcome, places::Places, text::count};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -33,13 +33,14 @@ pub(super) fn run(places: &Places, arguments: RotateArgs) -> Result<Outcome, Fai
     }
     let before = open.store.vault().key_gen();
     let (slots, items) = (open.store.vault().slots().count(), open.store.vault().item_count());
-    places.printer.progress(&format!("Rotating: {slots} slots, {items} items ..."));
+    let (slots, wrapped) = (count(slots, "slot"), count(items, "item"));
+    places.printer.progress(&format!("Rotating: {slots}, {wrapped} ..."));
     open.store.rotate()?;
     let vault = open.store.vault();
     let due: Vec<String> = vault.refresh_due().map(|slot| slot.to_string()).collect();
     let text = format!(
         "The vault {} has a new key: generation {before} -> {}, epoch {}.\n\
-         {items} items wrapped anew. {} slots renew their own keys when they next open the vault.",
+         {wrapped} wrapped anew. Slots whose own keys are renewed when they next open the vault: {}.",
         vault.vault_id(),
         vault.key_gen(),
         vault.epoch(),

@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     outcome::Outcome,
     places::Places,
-    text::{base64url, printable},
+    text::{base64url, count, printable},
 };
 
 const AFTER_HELP: &str = "\
@@ -114,12 +114,12 @@ fn line(slot: &SlotView<'_>, key_gen: u64, private: Option<SlotPrivate>) -> Slot
 
 fn text(status: &Status, places: &Places) -> String {
     let mut text = format!(
-        "Vault {} in {}\n  epoch {}, key generation {}, {} items\n  freshness: {}",
+        "Vault {} in {}\n  epoch {}, key generation {}, {}\n  freshness: {}",
         status.vault_id,
         places.vault_file().display(),
         status.epoch,
         status.key_gen,
-        status.items,
+        count(status.items, "item"),
         status.freshness,
     );
     if let Some(written) = status.written {
