@@ -80,9 +80,6 @@ class World:
         )
         return response
 
-    def envelope(self, direction, *paths):
-        subprocess.run([self.envelope_program, direction, *map(str, paths)], check=True)
-
 
 def reference(*arguments):
     result = subprocess.run([sys.executable, REFERENCE, *map(str, arguments)], capture_output=True)
@@ -164,7 +161,7 @@ def check_fido2(world):
 def check_prf_from_seed(world, results):
     """The authenticator's own vault, opened by the Python reader: PRF results follow from the stored seeds."""
     envelope = world.directory / "key.envelope"
-    world.envelope("export", world.directory / "home/key/vault.redb", envelope)
+    subprocess.run([world.envelope_program, world.directory / "home/key/vault.redb", envelope], check=True)
     secret = (world.directory / "home/key/device.secret").read_bytes()
     secret = world.secret("device.hex", secret.hex() if len(secret) == 32 else secret.decode().strip())
     slots = [slot for slot in reference("inspect", envelope)["slots"] if slot["kind"] in (6, "device")]
@@ -186,7 +183,7 @@ def check_vault_read_by_reference(world):
     world.run("vault", "rotate", "--code-file", code)
     database = world.directory / "home/vault/vault.redb"
     envelope = world.directory / "vault.envelope"
-    world.envelope("export", database, envelope)
+    world.run("vault", "export", envelope)
     slot = reference("inspect", envelope)["slots"][0]["slot_id"]
     opened = reference("open", envelope, "--slot", slot, "--secret-file", code, "--kind", "code")
     assert opened["key_gen"] == 2, opened["key_gen"]
@@ -196,7 +193,7 @@ def check_vault_read_by_reference(world):
     changed = world.directory / "changed.envelope"
     reference("edit", envelope, changed, "--slot", slot, "--secret-file", code, "--kind", "code", "--rotate")
     database.unlink()
-    world.envelope("import", changed, database)
+    world.run("vault", "import", changed)
     note = world.run("vault", "get", "note", "--code-file", code)
     assert unb64url(note["contents"]) == b"written by the command line"
     status = world.run("vault", "status", "--code-file", code)
@@ -213,7 +210,7 @@ def check_vault_written_by_reference(world):
     code = world.secret("fresh.code", made["recovery_code"])
     database = world.directory / "home/vault/vault.redb"
     database.unlink()
-    world.envelope("import", envelope, database)
+    world.run("vault", "import", envelope)
     hello = world.run("vault", "get", "hello", "--code-file", code)
     assert unb64url(hello["contents"]) == b"written by the reference"
 

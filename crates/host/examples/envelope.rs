@@ -1,5 +1,5 @@
-//! Takes a vault out of its file as one envelope, and back: `envelope export DATABASE ENVELOPE` and
-//! `envelope import ENVELOPE DATABASE`. No secret is needed: an envelope is as encrypted as the file that it comes from.
+//! Copies an authenticator's own vault out of its file as one envelope: `envelope DATABASE ENVELOPE`. No secret is needed:
+//! an envelope is as encrypted as the file that it comes from. (Vaults that people keep have `countersign vault export`.)
 
 use std::{env, path::Path, process::ExitCode};
 
@@ -8,16 +8,11 @@ use countersign_host::{HostError, VaultFile, envelope_file};
 #[expect(clippy::print_stderr, reason = "a program for the command line")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match words.as_slice() {
-        ["export", database, envelope] => export(Path::new(database), Path::new(envelope)),
-        ["import", envelope, database] => import(Path::new(envelope), Path::new(database)),
-        _ => {
-            eprintln!("usage: envelope export DATABASE ENVELOPE | envelope import ENVELOPE DATABASE");
-            return ExitCode::from(2);
-        }
+    let [database, envelope] = arguments.as_slice() else {
+        eprintln!("usage: envelope DATABASE ENVELOPE");
+        return ExitCode::from(2);
     };
-    match result {
+    match export(Path::new(database), Path::new(envelope)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -28,8 +23,4 @@ fn main() -> ExitCode {
 
 fn export(database: &Path, envelope: &Path) -> Result<(), HostError> {
     envelope_file::export(&VaultFile::open(database)?, envelope)
-}
-
-fn import(envelope: &Path, database: &Path) -> Result<(), HostError> {
-    VaultFile::import(database, &envelope_file::read(envelope)?).map(drop)
 }
