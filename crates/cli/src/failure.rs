@@ -61,15 +61,8 @@ impl Failure {
 
     /// A file that could not be read or written, by its name.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
-        let message = format!("{}: {error}", path.display());
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::not_found("no-file", message),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::new(Exit::Disk, "disk-full", message)
-            }
-            io::ErrorKind::IsADirectory => Self::usage("no-file", message),
-            _ => Self::new(Exit::Disk, "io", message),
-        }
+        let (exit, code) = io_code(error);
+        Self::new(exit, code, format!("{}: {error}", path.display()))
     }
 
     /// The same failure, with a hint after its sentence.
@@ -77,6 +70,21 @@ impl Failure {
         self.message.push_str("; ");
         self.message.push_str(hint);
         self
+    }
+}
+
+/// What the operating system's refusal is to whoever gave the command: only the last two are the disk's.
+fn io_code(error: &io::Error) -> (Exit, &'static str) {
+    match error.kind() {
+        io::ErrorKind::NotFound => (Exit::NotFound, "no-file"),
+        io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+            (Exit::Usage, "bad-path")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (Exit::Failed, "no-permission")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (Exit::Disk, "disk-full"),
+        _ => (Exit::Disk, "io"),
     }
 }
 
@@ -204,9 +212,12 @@ impl From<HostError> for Failure {
             HostError::AlreadyExists(_) => (Exit::Failed, "exists"),
             HostError::Busy(_) => (Exit::Busy, "busy"),
             HostError::WrongFile(..) => (Exit::Tampered, "wrong-file"),
-            HostError::Damaged(_) => (Exit::Tampered, "damaged"),
+            HostError::Damaged(_) => {
+                return Self::new(Exit::Tampered, "damaged", error.to_string()).hint("put a copy of it back");
+            }
             HostError::NewerVersion(_) => (Exit::Failed, "newer-version"),
             HostError::Full(_) => (Exit::Disk, "disk-full"),
+            HostError::Io(_, ref error) => io_code(error),
             HostError::Exposed(..) => (Exit::Failed, "exposed"),
             HostError::NoTerminal => (Exit::Declined, "no-terminal"),
             HostError::NoAnswer => (Exit::Declined, "declined"),

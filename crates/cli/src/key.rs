@@ -150,6 +150,7 @@ impl Key {
     /// Makes the authenticator of DIR/key.
     pub(crate) fn init(places: &Places, role: Role, pin: &PinEntry) -> Result<Self, Failure> {
         let directory = places.key_directory();
+        places.check_memory()?;
         let made = KeyDirectory::init(&directory, role.settings(), pin, places.memory());
         let made = made.map_err(|error| match error {
             HostError::AlreadyExists(path) => exists(&path),

@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign::{crypto::OsRng, rand_core::Rng, time::UnixTime, vault::PasskeyStore};
+use countersign::{
+    crypto::OsRng,
+    rand_core::Rng,
+    time::UnixTime,
+    vault::{PasskeyStore, VaultId},
+};
 use countersign_host::{Clock, HostError, SeenFile, VaultFile};
 
 use crate::{command_line::Common, failure::Failure, outcome::Printer};
@@ -63,6 +68,12 @@ impl Places {
     /// What was last seen of vaults: not in the vault's directory, so that a storage that has it cannot write the memory.
     pub(crate) fn memory(&self) -> SeenFile {
         self.memory.clone()
+    }
+
+    /// Makes sure that the memory can be written. A vault is stored before it is remembered: without this, a memory that
+    /// fails would leave a vault behind whose recovery code nobody was shown.
+    pub(crate) fn check_memory(&self) -> Result<(), Failure> {
+        Ok(self.memory().forget(&VaultId(random()))?)
     }
 
     /// A failure of the memory, or by what it remembers, with where that is.

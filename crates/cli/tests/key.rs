@@ -46,6 +46,7 @@ fn a_pin_comes_from_a_file_a_descriptor_or_a_terminal() {
     let empty = home.write("empty", b"");
     home.json(&["key", "init", "--pin-file", &empty]).fails(2, "bad-secret");
     home.json(&["key", "init", "--pin-file", "/nonexistent/pin"]).fails(5, "no-file");
+    home.json(&["key", "init", "--pin-file", &format!("{short}/pin")]).fails(2, "bad-path");
     home.json(&["key", "init", "--pin", "1234"]).fails(2, "usage");
     assert!(!home.base().join("key").exists());
     let by_descriptor = home.run_with_input(&["key", "init", "--pin-fd", "0", "--json"], PIN.as_bytes());

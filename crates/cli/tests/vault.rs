@@ -249,6 +249,17 @@ fn a_memory_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn where_the_memory_cannot_be_written_nothing_is_made() {
+    let home = Home::new();
+    // A directory where the file should be.
+    std::fs::create_dir_all(home.base().join("memory/seen")).unwrap();
+    let message = home.json(&["vault", "init"]).fails(2, "bad-path");
+    assert!(message.contains("memory"), "{message}");
+    home.json(&["key", "init", "--pin-file", &home.pin_file()]).fails(2, "bad-path");
+    assert!(!home.base().join("vault/vault.redb").exists() && !home.base().join("key").exists());
+}
+
+#[test]
 fn an_exported_vault_is_the_same_vault_elsewhere() {
     let (home, code) = enrolled();
     let code_file = home.code_file();
@@ -291,7 +302,9 @@ fn what_cannot_be_exported_or_imported_leaves_nothing_behind() {
     home.json(&["vault", "export", file.to_str().unwrap()]).fails(5, "no-vault");
     home.json(&["vault", "import", file.to_str().unwrap()]).fails(5, "no-file");
     let rubbish = home.write("rubbish", b"not an envelope");
-    home.json(&["vault", "import", &rubbish]).fails(6, "malformed");
+    assert!(home.json(&["vault", "import", &rubbish]).fails(6, "malformed").contains("rubbish"));
+    let directory = home.directory.path().to_str().unwrap();
+    home.json(&["vault", "import", directory]).fails(2, "bad-path");
     let empty = home.write("nothing", b"");
     home.json(&["vault", "import", &empty]).fails(6, "malformed");
     assert!(!file.exists() && !home.base().exists());

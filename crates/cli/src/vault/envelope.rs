@@ -1,14 +1,19 @@
 //! `countersign vault export` and `import`: the vault as one envelope, as encrypted as it is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use countersign::vault::Envelope;
+use countersign::vault::{Envelope, VaultError};
 use countersign_host::{HostError, VaultFile, envelope_file};
 use serde_json::{Value, json};
 
 use super::open::envelope;
-use crate::{failure::Failure, outcome::Outcome, places::Places, text::count};
+use crate::{
+    failure::{Exit, Failure},
+    outcome::Outcome,
+    places::Places,
+    text::count,
+};
 
 const EXPORT_HELP: &str = "\
 Examples:
@@ -59,7 +64,7 @@ pub(super) fn export(places: &Places, arguments: &ExportArgs) -> Result<Outcome,
 }
 
 pub(super) fn import(places: &Places, arguments: &ImportArgs) -> Result<Outcome, Failure> {
-    let (file, envelope) = (places.vault_file(), envelope_file::read(&arguments.file)?);
+    let (file, envelope) = (places.vault_file(), read(&arguments.file)?);
     VaultFile::import(&file, &envelope).map_err(|error| match error {
         HostError::AlreadyExists(_) => Failure::from(error).hint("pass another --dir"),
         other => other.into(),
@@ -73,12 +78,22 @@ pub(super) fn import(places: &Places, arguments: &ImportArgs) -> Result<Outcome,
     Ok(Outcome::Report { text, json: report(&envelope, &file) })
 }
 
+fn read(path: &Path) -> Result<Envelope, Failure> {
+    envelope_file::read(path).map_err(|error| match error {
+        HostError::Vault(VaultError::Malformed(what)) => {
+            let message = format!("{}: this is not an envelope of a vault: {what}", path.display());
+            Failure::new(Exit::Tampered, "malformed", message).hint("vault export writes such files")
+        }
+        other => other.into(),
+    })
+}
+
 fn state(envelope: &Envelope) -> String {
     let items = count(envelope.rows().count(), "item");
     format!("epoch {}, key generation {}, {items}", envelope.epoch(), envelope.key_gen())
 }
 
-fn report(envelope: &Envelope, path: &std::path::Path) -> Value {
+fn report(envelope: &Envelope, path: &Path) -> Value {
     json!({
         "vaultId": envelope.vault_id().to_string(),
         "path": path.display().to_string(),

@@ -37,6 +37,7 @@ pub(crate) struct NewVault {
 /// Makes a vault that a new recovery code opens.
 pub(crate) fn create(places: &Places) -> Result<NewVault, Failure> {
     let file = VaultFile::create(&places.vault_file())?;
+    places.check_memory()?;
     let mut rng = OsRng::default();
     let vault_id = VaultId::make(&mut rng);
     let code = RecoveryCode::make(&mut rng);
