@@ -5,7 +5,7 @@ mod common;
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read, Write},
+    io::{BufReader, Read, Write},
     os::fd::OwnedFd,
     process::{Child, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -41,7 +41,7 @@ impl Terminal {
         let screen = keyboard.try_clone().unwrap();
         let (sender, receiver) = channel();
         std::thread::spawn(move || {
-            screen.bytes().map_while(Result::ok).try_for_each(|byte| sender.send(byte))
+            BufReader::new(screen).bytes().map_while(Result::ok).try_for_each(|byte| sender.send(byte))
         });
         Self { child, keyboard, screen: receiver, seen: String::new() }
     }

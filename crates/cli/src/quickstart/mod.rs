@@ -81,17 +81,35 @@ impl Person for Newcomer {
 pub(crate) fn run(places: &Places, arguments: QuickstartArgs) -> Result<Outcome, Failure> {
     let plan = Plan::read(arguments.options.as_deref())?;
     let places = places.within(directory(places)?);
-    let mut newcomer = Newcomer::make()?;
-    let mut story = Story::new(&places);
+    let (newcomer, mut story) = (Newcomer::make()?, Story::new(&places));
+    let key = make_key(&places, &plan, &newcomer, &mut story)?;
+    go_on(&places, &plan, key, newcomer, story).inspect_err(|_| clear_away(&places))
+}
 
-    let mut key = make_key(&places, &plan, &newcomer, &mut story)?;
-    let mut registered = register(&plan, &mut key, &mut newcomer, &mut story)?;
-    let outputs = sign_in(&plan, &mut key, &mut registered, &mut newcomer, &mut story)?;
-    make_vault(&places, &plan, (&key, &registered), &outputs, &mut story)?;
-    let open = unlock(&places, &plan, key, &mut newcomer, &mut story)?;
-    rotate(&places, open, &mut story)?;
-    unlock_again(&places, &plan, &mut newcomer, &mut story)?;
-    Ok(story.finish(&places, &plan.rp_id))
+/// Options that were refused are corrected and tried again, so half a story does not stay. All of it was made here: the
+/// directory was empty, and a key is made once.
+fn clear_away(places: &Places) {
+    for made in ["key", "vault", "memory"] {
+        _ = std::fs::remove_dir_all(places.base().join(made));
+    }
+    _ = std::fs::remove_dir(places.base());
+}
+
+/// The story from the registration on.
+fn go_on(
+    places: &Places,
+    plan: &Plan,
+    mut key: Key,
+    mut newcomer: Newcomer,
+    mut story: Story,
+) -> Result<Outcome, Failure> {
+    let mut registered = register(plan, &mut key, &mut newcomer, &mut story)?;
+    let outputs = sign_in(plan, &mut key, &mut registered, &mut newcomer, &mut story)?;
+    make_vault(places, plan, (&key, &registered), &outputs, &mut story)?;
+    let open = unlock(places, plan, key, &mut newcomer, &mut story)?;
+    rotate(places, open, &mut story)?;
+    unlock_again(places, plan, &mut newcomer, &mut story)?;
+    Ok(story.finish(places, &plan.rp_id))
 }
 
 /// `--dir`, which must be empty if it is there, or a fresh one.
