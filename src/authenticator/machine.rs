@@ -5,9 +5,9 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use rand_core::CryptoRng;
 
 use super::{
-    get_assertion::{self, Cursor},
+    get_assertion::Cursor,
     get_info, make_credential,
-    pin::{MAX_CONSECUTIVE_FAILURES, MAX_TRIES, PinEntry, PinVerifier},
+    pin::{PinEntry, PinVerifier},
     question::{Answer, Purpose, Question, Verification},
     settings::{InvalidSettings, Settings, UserVerification},
     state::{InvalidState, State},
@@ -20,7 +20,6 @@ use crate::{
     pin_uv::KeyAgreement,
     time::Moment,
     user::{UserPresent, UserVerified},
-    webauthn::CredentialId,
 };
 
 /// Which door a command came through. Both run the same handlers.
@@ -44,7 +43,7 @@ pub struct Authenticator {
     /// The one thing remembered between commands.
     stateful: Option<Box<Cursor>>,
     /// Wrong PIN entries in a row since power-up.
-    consecutive_failures: u8,
+    pub(super) consecutive_failures: u8,
     /// Counts what took the floor, so that older pending commands are known to be stale.
     generation: u64,
     /// Marks what is pending as this machine's own.
@@ -325,31 +324,6 @@ impl Authenticator {
         self.agreement.get_or_insert_with(|| KeyAgreement::make(&**provider, rng))
     }
 
-    /// Asks a person. `verify` demands user verification.
-    pub(super) fn ask(&mut self, job: Job, purpose: Purpose, verify: bool, now: Moment) -> Step {
-        let deadline = now.after(self.settings.question_timeout);
-        self.ask_until(job, purpose, verify, false, deadline)
-    }
-
-    fn ask_until(&mut self, job: Job, purpose: Purpose, verify: bool, wrong: bool, deadline: u64) -> Step {
-        let verification = match (verify, self.settings.user_verification, &self.state.pin) {
-            (false, ..) => Verification::None,
-            (true, UserVerification::Host, _) => Verification::Host,
-            (true, UserVerification::Pin, Some(pin)) => Verification::Pin { tries_left: pin.tries, wrong },
-            (true, ..) => return Step::failed(Status::OperationDenied),
-        };
-        if let Verification::Pin { tries_left: 0, .. } = verification {
-            return Step::failed(Status::PinBlocked);
-        }
-        if matches!(verification, Verification::Pin { .. })
-            && self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES
-        {
-            return Step::failed(Status::PinAuthBlocked);
-        }
-        let question = Question { purpose, verification, deadline };
-        Step::Ask(question, self.pending(Work::Approve { job, verify, deadline }))
-    }
-
     pub(super) fn load(&mut self, query: Query, job: Job) -> Step {
         let pending = self.pending(Work::Find { query: query.clone(), job });
         Step::Load(query, pending)
@@ -422,7 +396,7 @@ impl Authenticator {
         }
     }
 
-    fn pending(&self, work: Work) -> Pending {
+    pub(super) fn pending(&self, work: Work) -> Pending {
         Pending { machine: Arc::clone(&self.identity), generation: self.generation, work }
     }
 
@@ -454,92 +428,13 @@ impl Authenticator {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    fn take_answer(
+    pub(super) fn approved(
         &mut self,
         job: Job,
-        verify: bool,
-        answer: Answer,
-        deadline: u64,
+        approval: Approval,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Step {
-        let present = || UserPresent::from_accepted_answer();
-        match (answer, verify, self.settings.user_verification) {
-            (Answer::Approved { choice }, false, _)
-            | (Answer::Verified { choice } | Answer::Pin { choice, .. }, false, _) => {
-                self.approved(job, Approval { present: present(), verified: None, choice }, now, rng)
-            }
-            (Answer::Verified { choice }, true, UserVerification::Host) => {
-                let verified = Some(UserVerified::from_verified_answer());
-                self.approved(job, Approval { present: present(), verified, choice }, now, rng)
-            }
-            (Answer::Pin { pin, choice }, true, UserVerification::Pin) => {
-                self.count_try(pin, choice, job, deadline)
-            }
-            (Answer::TimedOut, ..) => self.refused(job, verify, Refusal::TimedOut),
-            // Consent without the verification that was asked for is none.
-            _ => self.refused(job, verify, Refusal::Declined),
-        }
-    }
-
-    /// The try is counted and committed before the PIN is compared (CTAP 2.3 section 6.5.5.4: "decrement the pinRetries
-    /// counter by 1 [...] before the comparison").
-    fn count_try(&mut self, pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64) -> Step {
-        let Some(tries) = self.state.pin.as_ref().and_then(|pin| pin.tries.checked_sub(1)) else {
-            return self.refused(job, true, Refusal::Blocked);
-        };
-        let changes = self.change_tries(tries);
-        Step::Commit(changes, self.pending(Work::CountTry { pin, choice, job, deadline }))
-    }
-
-    fn change_tries(&mut self, tries: u8) -> ChangeSet {
-        if let Some(pin) = &mut self.state.pin {
-            pin.tries = tries;
-        }
-        self.change_state()
-    }
-
-    fn change_state(&self) -> ChangeSet {
-        ChangeSet { state: Some(self.state.encode()), ..ChangeSet::default() }
-    }
-
-    fn compare_pin(
-        &mut self,
-        pin: PinEntry,
-        choice: Option<CredentialId>,
-        job: Job,
-        deadline: u64,
-        now: Moment,
-    ) -> Step {
-        let Some(verifier) = &self.state.pin else { return stale() };
-        if verifier.accepts(&pin) {
-            self.consecutive_failures = 0;
-            let changes = self.change_tries(MAX_TRIES);
-            return Step::Commit(changes, self.pending(Work::RestoreTries { choice, job }));
-        }
-        let tries_left = verifier.tries;
-        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
-        if tries_left == 0 {
-            self.refused(job, true, Refusal::Blocked)
-        } else if self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES || now.ticks > deadline {
-            self.refused(job, true, Refusal::Declined)
-        } else {
-            let purpose = self.purpose_of(&job);
-            self.ask_until(job, purpose, true, true, deadline)
-        }
-    }
-
-    /// The question that a command with user verification asked, to be asked again after a wrong PIN.
-    fn purpose_of(&self, job: &Job) -> Purpose {
-        match job {
-            Job::MakeCredential(job) => make_credential::purpose(job),
-            Job::GetAssertion(job) => get_assertion::purpose(job),
-            Job::Reset => Purpose::Reset,
-            Job::GetNextAssertion(_) | Job::Select | Job::Probe(_) => Purpose::Select,
-        }
-    }
-
-    fn approved(&mut self, job: Job, approval: Approval, now: Moment, rng: &mut dyn CryptoRng) -> Step {
         match job {
             Job::MakeCredential(job) => self.make_credential_approved(job, &approval, now, rng).into(),
             Job::GetAssertion(job) => self.get_assertion_approved(job, approval).into(),
@@ -550,7 +445,7 @@ impl Authenticator {
         }
     }
 
-    fn refused(&mut self, job: Job, verify: bool, refusal: Refusal) -> Step {
+    pub(super) fn refused(&mut self, job: Job, verify: bool, refusal: Refusal) -> Step {
         Step::failed(match (job, refusal) {
             (Job::MakeCredential(job), refusal) => make_credential::refusal_status(&job, verify, refusal),
             // CTAP 2.3 section 6.9 and 6.6: a time-out is USER_ACTION_TIMEOUT.
@@ -571,7 +466,7 @@ impl Authenticator {
     }
 }
 
-fn stale() -> Step {
+pub(super) fn stale() -> Step {
     Step::failed(Status::KeepaliveCancel)
 }
 

@@ -19,6 +19,7 @@ mod run;
 mod settings;
 mod state;
 mod step;
+mod verification;
 
 pub use machine::{Authenticator, CannotStart};
 pub use pin::{Argon2Cost, PinEntry, PinRefused};
