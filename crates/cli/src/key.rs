@@ -95,14 +95,16 @@ pub(crate) struct InitArgs {
 /// Which passkey.
 #[derive(Args)]
 pub(crate) struct ShowArgs {
-    /// The credential ID (base64url)
+    /// The credential ID (base64url; one in 64 begins with a hyphen)
+    #[arg(allow_hyphen_values = true)]
     id: String,
 }
 
 /// Which passkey goes.
 #[derive(Args)]
 pub(crate) struct DeleteArgs {
-    /// The credential ID (base64url)
+    /// The credential ID (base64url; one in 64 begins with a hyphen)
+    #[arg(allow_hyphen_values = true)]
     id: String,
     /// Consent without being asked
     #[arg(long)]

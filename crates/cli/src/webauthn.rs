@@ -79,7 +79,7 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     common: CreateArgs,
     /// Where several accounts fit: the credential ID of the one to sign in with
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     credential: Option<String>,
 }
 

@@ -102,6 +102,15 @@ fn passkeys_are_listed_shown_and_deleted() {
 }
 
 #[test]
+fn an_identifier_that_begins_with_a_hyphen_is_no_option() {
+    let home = Home::with_key();
+    // 32 bytes that no passkey has; the first is 0xf8, which is a hyphen in base64url.
+    let id = "-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    home.json(&["key", "show", id]).fails(5, "no-passkey");
+    home.json(&["key", "delete", id, "--yes"]).fails(5, "no-passkey");
+}
+
+#[test]
 fn what_is_shown_of_a_passkey_has_no_secret() {
     let home = Home::with_key();
     let id = register(&home);

@@ -39,7 +39,7 @@ passkey that is kept in the vault itself is refused.";
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct EnrollArgs {
     /// Enrol this passkey of the key, by its credential ID, instead of a new one
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     existing: Option<String>,
     /// What to call the slot
     #[arg(long, default_value = "passkey of this machine's key")]
