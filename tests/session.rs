@@ -60,6 +60,12 @@ fn session_with_a_failed_commit_after_the_right_pin_keeps_the_invariants() {
     ]);
 }
 
+/// Found by fuzzing: a question for the PIN is open while another command hears the third wrong one.
+#[test]
+fn session_with_a_question_overtaken_by_the_third_wrong_pin_keeps_the_invariants() {
+    both(&[100, 0, 0, 0, 0, 0, 0, 0, 205, 154, 255, 255, 224, 155, 24, 224, 155, 24, 155, 24]);
+}
+
 #[test]
 fn session_of_any_bytes_keeps_the_invariants() {
     for seed in 0..300 {

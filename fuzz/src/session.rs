@@ -266,6 +266,10 @@ impl<'a> Session<'a> {
             let next = match step {
                 Step::Done(outcome) => return self.check_outcome(&outcome, &command),
                 Step::Ask(question, pending) => {
+                    assert!(
+                        !asks_pin(&question) || self.wrong_in_a_row < 3,
+                        "asked for the PIN after three wrong"
+                    );
                     self.interrupt(&mut command);
                     self.ask(&question, pending, &mut command)
                 }
@@ -296,8 +300,6 @@ impl<'a> Session<'a> {
 
     /// Answers, cancels, or leaves the question open for ever.
     fn ask(&mut self, question: &Question, pending: Pending, command: &mut Command) -> Option<Step> {
-        let asks_pin = matches!(question.verification, Verification::Pin { .. });
-        assert!(!asks_pin || self.wrong_in_a_row < 3, "asked for the PIN in spite of three wrong ones");
         let choice = match &question.purpose {
             Purpose::SignIn { accounts, .. } => {
                 let account = accounts.get(usize::from(self.input.decision() % 4));
@@ -338,7 +340,9 @@ impl<'a> Session<'a> {
         let is_pin = matches!(reaction, Reaction::RightPin | Reaction::WrongPin);
         let before = self.authenticator.pin_tries_left();
         let step = self.authenticator.answer(pending, answer, self.now, &mut self.rng);
-        if asks_pin && is_pin && matches!(step, Step::Commit(..)) {
+        if asks_pin(question) && is_pin && matches!(step, Step::Commit(..)) {
+            // The command in between may have heard the third wrong one after this question was asked.
+            assert!(self.wrong_in_a_row < 3, "took a PIN after three wrong");
             assert_eq!(self.authenticator.pin_tries_left(), before.map(|tries| tries - 1), "counted first");
             command.entry = Some(reaction == Reaction::RightPin);
         } else if question.purpose != Purpose::Unlock {
@@ -580,6 +584,10 @@ impl Given {
             self.verified = true;
         }
     }
+}
+
+fn asks_pin(question: &Question) -> bool {
+    matches!(question.verification, Verification::Pin { .. })
 }
 
 fn rp_id(byte: u8) -> RpId {
