@@ -134,14 +134,19 @@ impl Provider {
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> ProviderStep {
+        self.begin_create(caller, options, now, rng).unwrap_or_else(|error| ProviderStep::Done(Err(error)))
+    }
+
+    fn begin_create(
+        &mut self,
+        caller: &Caller,
+        options: &[u8],
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<ProviderStep, CeremonyError> {
         let prepared = CreationOptions::from_json(options).and_then(|options| options.prepare(caller));
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return ProviderStep::Done(Err(CeremonyError::Options(error))),
-        };
-        if let Err(error) = self.check_fitness(prepared.attachment, prepared.user_verification) {
-            return ProviderStep::Done(Err(error));
-        }
+        let prepared = prepared.map_err(CeremonyError::Options)?;
+        self.check_fitness(prepared.attachment, prepared.user_verification)?;
         let mut request = prepared.request;
         let discoverable = prepared.resident_key.effective(true);
         request.options.rk = Some(discoverable);
@@ -149,7 +154,7 @@ impl Provider {
         let request = ProviderRequest::Create { request, prf: prepared.prf.unwrap_or_default() };
         let step = self.authenticator.begin_provider(CHANNEL, request, now, rng);
         let registration = Box::new(prepared.registration);
-        self.wrap(step, SecondHalf::Registration { registration, discoverable })
+        Ok(self.wrap(step, SecondHalf::Registration { registration, discoverable }))
     }
 
     /// Begins a sign-in: `PublicKeyCredentialRequestOptionsJSON` in, `AuthenticationResponseJSON` out in the end.
@@ -160,19 +165,24 @@ impl Provider {
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> ProviderStep {
+        self.begin_get(caller, options, now, rng).unwrap_or_else(|error| ProviderStep::Done(Err(error)))
+    }
+
+    fn begin_get(
+        &mut self,
+        caller: &Caller,
+        options: &[u8],
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<ProviderStep, CeremonyError> {
         let prepared = RequestOptions::from_json(options).and_then(|options| options.prepare(caller));
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return ProviderStep::Done(Err(CeremonyError::Options(error))),
-        };
-        if let Err(error) = self.check_fitness(None, prepared.user_verification) {
-            return ProviderStep::Done(Err(error));
-        }
+        let prepared = prepared.map_err(CeremonyError::Options)?;
+        self.check_fitness(None, prepared.user_verification)?;
         let mut request = prepared.request;
         request.options.uv = Some(prepared.user_verification.effective(self.authenticator.verifies_users()));
         let request = ProviderRequest::Get { request, prf: prepared.prf.unwrap_or_default() };
         let step = self.authenticator.begin_provider(CHANNEL, request, now, rng);
-        self.wrap(step, SecondHalf::Authentication(Box::new(prepared.authentication)))
+        Ok(self.wrap(step, SecondHalf::Authentication(Box::new(prepared.authentication))))
     }
 
     /// Goes on with a person's answer.
