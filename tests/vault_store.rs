@@ -460,8 +460,11 @@ fn a_storage_that_hides_the_authenticators_state_is_noticed() {
     let store = set(store, &slot, |storage| storage.hide = Some(tag));
     // Otherwise the tries of the PIN would begin anew.
     assert_eq!(store.load_state().err(), Some(StoreError::Tampered));
-    let store = set(store, &slot, |storage| storage.lie_about = Some((tag, passkey)));
+    let mut store = set(store, &slot, |storage| storage.lie_about = Some((tag, passkey)));
     assert_eq!(store.load_state().err(), Some(StoreError::Tampered));
+    let again = ChangeSet { state: Some(state()), ..ChangeSet::default() };
+    assert_eq!(store.commit(again), Err(StoreError::Tampered), "no passkey is overwritten by the state");
+    assert_eq!(store.get(&passkey).unwrap().item_type, item_type::PASSKEY);
     let mut store = set(store, &slot, |storage| (storage.lie_about, storage.hide) = (None, Some(tag)));
     let again = ChangeSet { state: Some(state()), ..ChangeSet::default() };
     assert_eq!(store.commit(again), Err(StoreError::Tampered), "no second state beside the first");

@@ -195,7 +195,11 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     /// has none, every item that the manifest vouches for is looked at. That is the case until there is a state.
     fn find_state(&self) -> Result<Option<ItemId>, VaultError> {
         if let Some(id) = self.list(AUTHENTICATOR_STATE)?.first() {
-            return Ok(Some(*id));
+            // What the caller writes there replaces the item: a tag that lies must not cost a passkey.
+            return match self.get(id)?.item_type {
+                AUTHENTICATOR_STATE => Ok(Some(*id)),
+                _ => Err(VaultError::Tampered("local index")),
+            };
         }
         for row in self.vault.rows() {
             if self.get(&row.item_id)?.item_type == AUTHENTICATOR_STATE {
@@ -324,11 +328,7 @@ impl<S: VaultStorage, R: CryptoRng> StateStore for PasskeyStore<S, R> {
     fn load_state(&self) -> Result<Option<StateRecord>, StoreError> {
         let Some(id) = self.find_state().map_err(store_error)? else { return Ok(None) };
         let item = self.get(&id).map_err(store_error)?;
-        if item.item_type == AUTHENTICATOR_STATE {
-            Ok(Some(StateRecord::new(item.plaintext)))
-        } else {
-            Err(StoreError::Tampered)
-        }
+        Ok(Some(StateRecord::new(item.plaintext)))
     }
 }
 
