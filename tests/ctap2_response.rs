@@ -136,6 +136,23 @@ fn get_info() -> GetInfoResponse {
         algorithms: vec![-7, -8],
         firmware_version: Some(1),
         attestation_formats: vec!["packed"],
+        max_serialized_large_blob_array: None,
+        force_pin_change: None,
+        min_pin_length: None,
+        max_cred_blob_length: None,
+        max_rp_ids_for_set_min_pin_length: None,
+        preferred_platform_uv_attempts: None,
+        uv_modality: None,
+        remaining_discoverable_credentials: None,
+        uv_count_since_last_pin_entry: None,
+        long_touch_for_reset: None,
+        enc_identifier: None,
+        transports_for_reset: Vec::new(),
+        pin_complexity_policy: None,
+        pin_complexity_policy_url: None,
+        max_pin_length: None,
+        enc_cred_store_state: None,
+        authenticator_config_commands: None,
     }
 }
 

@@ -60,6 +60,12 @@ pub(super) fn read_descriptors(
     elements.filter_map(|element| read_descriptor(element).transpose()).collect::<Result<_, _>>().map(Some)
 }
 
+/// A single descriptor. `None` for one that names no credential of ours: an unknown type, an identifier of a length that
+/// does not exist.
+pub(super) fn read_one_descriptor(item: Item<'_>) -> Result<Option<CredentialId>, Status> {
+    Ok(read_descriptor(item)?.map(|descriptor| descriptor.id))
+}
+
 fn read_descriptor(item: Item<'_>) -> Result<Option<CredentialDescriptor>, Status> {
     let descriptor = read::map(item)?;
     let id = required(descriptor.named("id"), read::bytes)?;

@@ -4,10 +4,13 @@
 //! `authenticator`, in the standard's order, since the order decides which status a peer sees. No policy here.
 
 mod client_pin;
+mod config;
+mod credential_management;
 mod entity;
 mod extensions;
 mod get_assertion;
 mod get_info;
+mod large_blobs;
 mod make_credential;
 mod options;
 mod read;
@@ -16,10 +19,15 @@ mod response;
 mod status;
 mod write;
 
-pub use client_pin::{ClientPin, ClientPinResponse, KeyAgreementKey};
+pub use client_pin::{ClientPin, ClientPinResponse, KeyAgreementKey, PlatformKey};
+pub use config::{Config, Configure, SetMinPinLength};
+pub use credential_management::{
+    CredentialManagement, CredentialManagementResponse, ManageCredentials, ManagedCredential,
+};
 pub use extensions::{GetAssertionExtensions, HmacSecretInput, MakeCredentialExtensions};
 pub use get_assertion::{GetAssertion, GetAssertionResponse};
 pub use get_info::GetInfoResponse;
+pub use large_blobs::{LargeBlobs, LargeBlobsResponse};
 pub use make_credential::{MakeCredential, MakeCredentialResponse};
 pub use options::Options;
 pub use read::Limits;

@@ -1,6 +1,6 @@
 //! The reader's tools. The message was checked once and wholly by [`Item::parse`]; here its members get their types.
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use super::status::Status;
 use crate::cbor::{Entries, Item, Items, Profile};
@@ -46,6 +46,10 @@ pub(super) fn array(item: Item<'_>) -> Result<Items<'_>, Status> {
 
 pub(super) fn bytes(item: Item<'_>) -> Result<&[u8], Status> {
     item.bytes().ok_or(Status::CborUnexpectedType)
+}
+
+pub(super) fn owned_bytes(item: Item<'_>) -> Result<Vec<u8>, Status> {
+    bytes(item).map(<[u8]>::to_vec)
 }
 
 pub(super) fn text(item: Item<'_>) -> Result<&str, Status> {

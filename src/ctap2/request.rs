@@ -6,7 +6,10 @@ use ctap_types::ctap2::Operation;
 
 use super::{
     client_pin::ClientPin,
+    config::Config,
+    credential_management::CredentialManagement,
     get_assertion::GetAssertion,
+    large_blobs::LargeBlobs,
     make_credential::MakeCredential,
     read::{self, Limits, optional},
     status::Status,
@@ -30,8 +33,14 @@ pub enum Request {
     Reset,
     /// 0x08 authenticatorGetNextAssertion
     GetNextAssertion,
+    /// 0x0A authenticatorCredentialManagement, and 0x41, its preview
+    CredentialManagement(CredentialManagement),
     /// 0x0B authenticatorSelection
     Selection,
+    /// 0x0C authenticatorLargeBlobs
+    LargeBlobs(LargeBlobs),
+    /// 0x0D authenticatorConfig
+    Config(Config),
 }
 
 /// pinUvAuthParam with its pinUvAuthProtocol.
@@ -53,7 +62,7 @@ impl Request {
     /// - INVALID_LENGTH: not even a command byte; an RP ID, user handle or clientDataHash of a length that does not
     ///   exist.
     /// - REQUEST_TOO_LARGE: longer than `limits.max_message`.
-    /// - INVALID_COMMAND, INVALID_SUBCOMMAND: one that does not exist here.
+    /// - INVALID_COMMAND, INVALID_SUBCOMMAND: one that does not exist here; authenticatorConfig says INVALID_PARAMETER.
     /// - INVALID_CBOR: the parameters are not exactly one canonical item.
     /// - CBOR_UNEXPECTED_TYPE, MISSING_PARAMETER: a member is of another type, or is not there.
     /// - LIMIT_EXCEEDED: an allowList or excludeList longer than `limits.max_list`.
@@ -73,6 +82,12 @@ impl Request {
                 GetAssertion::read(&read::parameters(rest)?, limits).map(Self::GetAssertion)
             }
             Operation::ClientPin => ClientPin::read(&read::parameters(rest)?).map(Self::ClientPin),
+            Operation::CredentialManagement | Operation::PreviewCredentialManagement => {
+                let preview = operation == Operation::PreviewCredentialManagement;
+                CredentialManagement::read(&read::parameters(rest)?, preview).map(Self::CredentialManagement)
+            }
+            Operation::LargeBlobs => LargeBlobs::read(&read::parameters(rest)?).map(Self::LargeBlobs),
+            Operation::Config => Config::read(&read::parameters(rest)?).map(Self::Config),
             Operation::GetInfo => Ok(Self::GetInfo),
             Operation::Reset => Ok(Self::Reset),
             Operation::GetNextAssertion => Ok(Self::GetNextAssertion),
@@ -89,6 +104,9 @@ impl Request {
             Self::MakeCredential(request) => request.write(&mut writer),
             Self::GetAssertion(request) => request.write(&mut writer),
             Self::ClientPin(request) => request.write(&mut writer),
+            Self::CredentialManagement(request) => request.write(&mut writer),
+            Self::LargeBlobs(request) => request.write(&mut writer),
+            Self::Config(request) => request.write(&mut writer),
             Self::GetInfo | Self::Reset | Self::GetNextAssertion | Self::Selection => {}
         }
         writer.finish()
@@ -102,7 +120,11 @@ impl Request {
             Self::ClientPin(_) => Operation::ClientPin,
             Self::Reset => Operation::Reset,
             Self::GetNextAssertion => Operation::GetNextAssertion,
+            Self::CredentialManagement(request) if request.preview => Operation::PreviewCredentialManagement,
+            Self::CredentialManagement(_) => Operation::CredentialManagement,
             Self::Selection => Operation::Selection,
+            Self::LargeBlobs(_) => Operation::LargeBlobs,
+            Self::Config(_) => Operation::Config,
         }
     }
 }

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use super::{
-    client_pin::ClientPinResponse, get_assertion::GetAssertionResponse, get_info::GetInfoResponse,
+    client_pin::ClientPinResponse, credential_management::CredentialManagementResponse,
+    get_assertion::GetAssertionResponse, get_info::GetInfoResponse, large_blobs::LargeBlobsResponse,
     make_credential::MakeCredentialResponse, status::Status,
 };
 use crate::cbor::{Invalid, Writer};
@@ -23,7 +24,12 @@ pub enum Response {
     GetInfo(GetInfoResponse),
     /// authenticatorClientPIN
     ClientPin(ClientPinResponse),
-    /// authenticatorReset or authenticatorSelection, done
+    /// authenticatorCredentialManagement
+    CredentialManagement(CredentialManagementResponse),
+    /// authenticatorLargeBlobs
+    LargeBlobs(LargeBlobsResponse),
+    /// Done, and there is nothing to say: authenticatorReset, authenticatorSelection, authenticatorConfig, and the
+    /// sub-commands that change something.
     Empty,
     /// The command failed.
     Failed(Status),
@@ -44,6 +50,8 @@ impl Response {
             Self::GetAssertion(response) => response.write(&mut writer),
             Self::GetInfo(response) => response.write(&mut writer),
             Self::ClientPin(response) => response.write(&mut writer),
+            Self::CredentialManagement(response) => response.write(&mut writer),
+            Self::LargeBlobs(response) => response.write(&mut writer),
             Self::Empty => {}
             Self::Failed(status) => return Ok(Vec::from([status.byte()])),
         }

@@ -11,6 +11,8 @@ pub enum Status {
     InvalidParameter,
     /// 0x03
     InvalidLength,
+    /// 0x04: a fragment, or a part of a message, out of its order.
+    InvalidSeq,
     /// 0x11: a member is of the wrong CBOR type.
     CborUnexpectedType,
     /// 0x12: not canonical CBOR.
@@ -19,6 +21,8 @@ pub enum Status {
     MissingParameter,
     /// 0x15: a list is longer than announced in getInfo.
     LimitExceeded,
+    /// 0x18
+    LargeBlobStorageFull,
     /// 0x19
     CredentialExcluded,
     /// 0x26
@@ -51,10 +55,20 @@ pub enum Status {
     PinNotSet,
     /// 0x36: a pinUvAuthToken is needed (CTAP2_ERR_PUAT_REQUIRED).
     PuatRequired,
+    /// 0x37: a new PIN is too short or breaks a rule, or the PIN has to be changed first.
+    PinPolicyViolation,
     /// 0x39
     RequestTooLarge,
+    /// 0x3C: no tries of built-in user verification are left.
+    UvBlocked,
+    /// 0x3D: what was written does not have the hash that it carries.
+    IntegrityFailure,
     /// 0x3E
     InvalidSubcommand,
+    /// 0x3F: built-in user verification failed.
+    UvInvalid,
+    /// 0x40: a permission that this authenticator does not give.
+    UnauthorizedPermission,
     /// 0x7F: the store failed; says nothing about the request.
     Other,
 }
@@ -66,10 +80,12 @@ impl Status {
             Self::InvalidCommand => Code::InvalidCommand,
             Self::InvalidParameter => Code::InvalidParameter,
             Self::InvalidLength => Code::InvalidLength,
+            Self::InvalidSeq => Code::InvalidSeq,
             Self::CborUnexpectedType => Code::CborUnexpectedType,
             Self::InvalidCbor => Code::InvalidCbor,
             Self::MissingParameter => Code::MissingParameter,
             Self::LimitExceeded => Code::LimitExceeded,
+            Self::LargeBlobStorageFull => Code::LargeBlobStorageFull,
             Self::CredentialExcluded => Code::CredentialExcluded,
             Self::UnsupportedAlgorithm => Code::UnsupportedAlgorithm,
             Self::OperationDenied => Code::OperationDenied,
@@ -86,8 +102,13 @@ impl Status {
             Self::PinAuthBlocked => Code::PinAuthBlocked,
             Self::PinNotSet => Code::PinNotSet,
             Self::PuatRequired => Code::PinRequired,
+            Self::PinPolicyViolation => Code::PinPolicyViolation,
             Self::RequestTooLarge => Code::RequestTooLarge,
+            Self::UvBlocked => Code::UvBlocked,
+            Self::IntegrityFailure => Code::IntegrityFailure,
             Self::InvalidSubcommand => Code::InvalidSubcommand,
+            Self::UvInvalid => Code::UvInvalid,
+            Self::UnauthorizedPermission => Code::UnauthorizedPermission,
             Self::Other => Code::Other,
         })
     }

@@ -1,0 +1,144 @@
+//! authenticatorConfig (CTAP 2.3 section 6.11).
+
+use alloc::vec::Vec;
+
+use super::{
+    entity,
+    read::{self, optional, required},
+    request::PinUvAuth,
+    status::Status,
+    write::{self, Members},
+};
+use crate::{
+    cbor::{Entries, Item, Writer},
+    webauthn::RpId,
+};
+
+/// The request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// 0x01 and 0x02
+    pub subcommand: Configure,
+    /// What pinUvAuthParam is made over, after 32 bytes 0xFF and 0x0D: `subCommand (1 byte) || subCommandParams`, the
+    /// latter as it was received and not as it would be written again.
+    pub signed: Vec<u8>,
+    /// 0x03 and 0x04
+    pub pin_uv_auth: Option<PinUvAuth>,
+}
+
+/// The sub-commands with their parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Configure {
+    /// 0x01 enableEnterpriseAttestation
+    EnableEnterpriseAttestation,
+    /// 0x02 toggleAlwaysUv
+    ToggleAlwaysUv,
+    /// 0x03 setMinPINLength
+    SetMinPinLength(SetMinPinLength),
+    /// 0x04 enableLongTouchForReset
+    EnableLongTouchForReset,
+}
+
+/// The parameters of setMinPINLength.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SetMinPinLength {
+    /// 0x01: in code points.
+    pub new_min_pin_length: Option<u64>,
+    /// 0x02: who may learn the length by the extension minPinLength.
+    pub min_pin_length_rp_ids: Option<Vec<RpId>>,
+    /// 0x03: the PIN has to be changed before its next use.
+    pub force_change_pin: Option<bool>,
+    /// 0x04: the PIN has to fit the authenticator's complexity policy.
+    pub pin_complexity_policy: Option<bool>,
+}
+
+impl Config {
+    /// A request of a platform; [`PinUvAuth`] over 32 bytes 0xFF, 0x0D and `signed` is to be added.
+    pub fn new(subcommand: Configure) -> Self {
+        let mut signed = Vec::from([subcommand.number()]);
+        signed.extend_from_slice(&subcommand.parameters());
+        Self { subcommand, signed, pin_uv_auth: None }
+    }
+
+    /// A sub-command that does not exist here is INVALID_PARAMETER (section 6.11: "If the authenticator does not support
+    /// the subcommand being invoked, per subCommand's value, return CTAP1_ERR_INVALID_PARAMETER").
+    pub(super) fn read(parameters: &Entries<'_>) -> Result<Self, Status> {
+        let number = required(parameters.at(0x01), read::unsigned)?;
+        let raw = parameters.at(0x02);
+        let subcommand = Configure::read(number, optional(raw, read::map)?)?;
+        let mut signed = Vec::from([subcommand.number()]);
+        signed.extend_from_slice(raw.map_or(&[], |raw| raw.raw()));
+        let pin_uv_auth = PinUvAuth::read(parameters.at(0x04), parameters.at(0x03))?;
+        Ok(Self { subcommand, signed, pin_uv_auth })
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer) {
+        let parameters = self.subcommand.parameters();
+        let mut members = Members::default();
+        members.at(0x01, |w| _ = w.unsigned(self.subcommand.number().into()));
+        members.at_some(0x02, (!parameters.is_empty()).then_some(parameters), |w, raw| _ = w.raw(&raw));
+        let auth = self.pin_uv_auth.as_ref();
+        members.at_some(0x03, auth.and_then(|auth| auth.protocol), |w, number| _ = w.unsigned(number));
+        members.at_some(0x04, auth, |w, auth| _ = w.bytes(&auth.param));
+        members.finish(writer);
+    }
+}
+
+impl Configure {
+    fn read(number: u64, parameters: Option<Entries<'_>>) -> Result<Self, Status> {
+        match number {
+            0x01 => Ok(Self::EnableEnterpriseAttestation),
+            0x02 => Ok(Self::ToggleAlwaysUv),
+            0x04 => Ok(Self::EnableLongTouchForReset),
+            0x03 => {
+                let read = |parameters| SetMinPinLength::read(&parameters);
+                Ok(Self::SetMinPinLength(parameters.map(read).transpose()?.unwrap_or_default()))
+            }
+            // Among them 0xFF vendorPrototype: there is none here, and getInfo lists none.
+            _ => Err(Status::InvalidParameter),
+        }
+    }
+
+    /// The sub-command's number, as getInfo's authenticatorConfigCommands lists it.
+    pub fn number(&self) -> u8 {
+        match self {
+            Self::EnableEnterpriseAttestation => 0x01,
+            Self::ToggleAlwaysUv => 0x02,
+            Self::SetMinPinLength(_) => 0x03,
+            Self::EnableLongTouchForReset => 0x04,
+        }
+    }
+
+    fn parameters(&self) -> Vec<u8> {
+        let Self::SetMinPinLength(parameters) = self else { return Vec::new() };
+        let mut writer = Writer::new();
+        parameters.members().finish(&mut writer);
+        writer.finish()
+    }
+}
+
+impl SetMinPinLength {
+    fn read(parameters: &Entries<'_>) -> Result<Self, Status> {
+        Ok(Self {
+            new_min_pin_length: optional(parameters.at(0x01), read::unsigned)?,
+            min_pin_length_rp_ids: optional(parameters.at(0x02), read_rp_ids)?,
+            force_change_pin: optional(parameters.at(0x03), read::boolean)?,
+            pin_complexity_policy: optional(parameters.at(0x04), read::boolean)?,
+        })
+    }
+
+    fn members(&self) -> Members {
+        let mut members = Members::default();
+        members.at_some(0x01, self.new_min_pin_length, |w, length| _ = w.unsigned(length));
+        members.at_some(0x02, self.min_pin_length_rp_ids.as_deref(), |w, ids| {
+            write::array(w, ids, |w, id| _ = w.text(id.as_str()));
+        });
+        members.at_some(0x03, self.force_change_pin, |w, force| _ = w.boolean(force));
+        members.at_some(0x04, self.pin_complexity_policy, |w, policy| _ = w.boolean(policy));
+        members
+    }
+}
+
+fn read_rp_ids(item: Item<'_>) -> Result<Vec<RpId>, Status> {
+    read::array(item)?.map(entity::read_rp_id).collect()
+}
