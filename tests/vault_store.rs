@@ -181,7 +181,7 @@ fn the_state_is_kept_once_and_replaced() {
 fn after_a_rotation_tags_are_of_the_new_key_and_passkeys_are_found() {
     let (mut store, slot) = new_store(5);
     store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
-    let old = store.vault().tag("rp", b"a.example");
+    let old = store.vault().tag("rp", &RpId::new("a.example").unwrap().hash().0);
     assert_eq!(store.storage().tagged(&old).unwrap().len(), 1);
     store.rotate().unwrap();
     assert_eq!(store.storage().tagged(&old).unwrap(), []);
@@ -393,7 +393,7 @@ fn a_lying_index_and_a_lost_item_are_tampering() {
     let note = store.put(64, b"note").unwrap();
     store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
     let passkey = store.list(item_type::PASSKEY).unwrap()[0];
-    let tag = store.vault().tag("rp", b"b.example");
+    let tag = store.vault().tag("rp", &RpId::new("b.example").unwrap().hash().0);
     let store = unreliable(store, &slot);
     let store = set(store, &slot, |storage| storage.lie_about = Some((tag, note)));
     assert_eq!(store.load(&at("b.example")).err(), Some(StoreError::Tampered));

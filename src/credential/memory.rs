@@ -7,7 +7,7 @@ use alloc::{
 
 use super::{
     model::CredentialRecord,
-    store::{ChangeSet, CredentialStore, Query, StateRecord, StateStore, StoreError},
+    store::{ChangeSet, CredentialStore, Overview, Query, StateRecord, StateStore, StoreError},
 };
 use crate::webauthn::{CredentialId, RpId};
 
@@ -80,7 +80,18 @@ impl CredentialStore for MemoryStore {
             Query::Discoverable(rp) | Query::Account(rp, _) => {
                 self.by_rp.get(rp).into_iter().flatten().filter_map(found).collect()
             }
+            Query::OfHash(hash) => {
+                let of_hash = self.by_rp.iter().filter(|(rp, _)| rp.hash() == *hash);
+                of_hash.flat_map(|(_, ids)| ids).filter_map(found).collect()
+            }
+            Query::Identified(id) => found(id).into_iter().collect(),
         })
+    }
+
+    fn survey(&self) -> Result<Overview, StoreError> {
+        let room = self.capacity.saturating_sub(self.records.len());
+        let remaining = u64::try_from(room).unwrap_or(u64::MAX);
+        Ok(Overview::of(self.records.values().map(|record| &record.credential), remaining))
     }
 
     fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError> {

@@ -24,4 +24,4 @@ mod store;
 pub use memory::MemoryStore;
 pub use model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret, NotBackupEligible};
 pub use record::InvalidRecord;
-pub use store::{ChangeSet, CredentialStore, Query, StateRecord, StateStore, StoreError};
+pub use store::{ChangeSet, CredentialStore, Overview, Query, StateRecord, StateStore, StoreError};

@@ -1,11 +1,11 @@
 //! The joints to what keeps passkeys and state.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
-use super::model::CredentialRecord;
+use super::model::{Credential, CredentialRecord};
 use crate::{
     secret::SecretBytes,
-    webauthn::{CredentialId, RpId, UserHandle},
+    webauthn::{CredentialId, RpEntity, RpId, RpIdHash, UserHandle},
 };
 
 /// What the machine wants to know from the store. Whatever comes back is checked against the query again.
@@ -17,6 +17,10 @@ pub enum Query {
     Named(RpId, Vec<CredentialId>),
     /// The discoverable credential of one account.
     Account(RpId, UserHandle),
+    /// The discoverable credentials of the relying party whose identifier has that hash.
+    OfHash(RpIdHash),
+    /// The credential of that identifier, whosever it is.
+    Identified(CredentialId),
 }
 
 impl Query {
@@ -29,7 +33,33 @@ impl Query {
             Self::Account(rp, user) => {
                 credential.rp.id == *rp && credential.discoverable && credential.user.id == *user
             }
+            Self::OfHash(hash) => credential.discoverable && credential.rp.id.hash() == *hash,
+            Self::Identified(id) => credential.id == *id,
         }
+    }
+}
+
+/// What a store holds, as authenticatorCredentialManagement tells it (CTAP 2.3 section 6.8).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Overview {
+    /// How many discoverable credentials there are.
+    pub discoverable: u64,
+    /// At least how many more fit.
+    pub remaining: u64,
+    /// The relying parties of the discoverable ones, each once, in the order of their identifiers.
+    pub relying_parties: Vec<RpEntity>,
+}
+
+impl Overview {
+    /// Counts `records` in; those that are not discoverable do not count.
+    pub fn of<'a>(records: impl Iterator<Item = &'a Credential>, remaining: u64) -> Self {
+        let mut parties: BTreeMap<&RpId, &RpEntity> = BTreeMap::new();
+        let mut discoverable = 0u64;
+        for credential in records.filter(|credential| credential.discoverable) {
+            discoverable = discoverable.saturating_add(1);
+            parties.entry(&credential.rp.id).or_insert(&credential.rp);
+        }
+        Self { discoverable, remaining, relying_parties: parties.into_values().cloned().collect() }
     }
 }
 
@@ -103,6 +133,9 @@ impl core::error::Error for StoreError {}
 pub trait CredentialStore {
     /// Looks up.
     fn load(&self, query: &Query) -> Result<Vec<CredentialRecord>, StoreError>;
+
+    /// What there is, for authenticatorCredentialManagement.
+    fn survey(&self) -> Result<Overview, StoreError>;
 
     /// Carries out all of `changes`, durably, or nothing.
     fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError>;

@@ -9,6 +9,7 @@ use super::{
     error::VaultError,
     ids::{ItemId, SlotId},
     item::item_type::{AUTHENTICATOR_STATE, FIRST_OF_HOST, PASSKEY},
+    manifest::MAX_ITEMS,
     memory::RollbackStore,
     slots::PasskeyEnrolment,
     storage::{StorageError, Tag, VaultStorage},
@@ -16,7 +17,10 @@ use super::{
     vault::{OpenItem, Vault},
 };
 use crate::{
-    credential::{ChangeSet, CredentialRecord, CredentialStore, Query, StateRecord, StateStore, StoreError},
+    credential::{
+        ChangeSet, Credential, CredentialRecord, CredentialStore, Overview, Query, StateRecord, StateStore,
+        StoreError,
+    },
     time::UnixTime,
     webauthn::{CredentialId, UvPrfOutput},
 };
@@ -213,8 +217,10 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         let mut records = Vec::new();
         match query {
             Query::Discoverable(rp) | Query::Account(rp, _) => {
-                records = self.passkeys_tagged(RP, rp.as_str().as_bytes())?;
+                records = self.passkeys_tagged(RP, &rp.hash().0)?;
             }
+            Query::OfHash(hash) => records = self.passkeys_tagged(RP, &hash.0)?,
+            Query::Identified(id) => records = self.passkeys_tagged(CREDENTIAL, id.as_bytes())?,
             Query::Named(_, ids) => {
                 for id in ids {
                     records.extend(self.passkeys_tagged(CREDENTIAL, id.as_bytes())?);
@@ -222,6 +228,18 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
             }
         }
         Ok(records.into_iter().map(|(_, record)| record).filter(|record| query.matches(record)).collect())
+    }
+
+    /// The public part of every passkey. One is decrypted at a time.
+    fn all_credentials(&self) -> Result<Vec<Credential>, VaultError> {
+        let open = |id: ItemId| {
+            let item = self.get(&id)?;
+            match CredentialRecord::decode(item.plaintext.expose()) {
+                Ok(record) if item.item_type == PASSKEY => Ok(record.credential),
+                _ => Err(VaultError::Tampered("local index")),
+            }
+        };
+        self.list(PASSKEY)?.into_iter().map(open).collect()
     }
 
     /// The items that a reset removes: read from the index that the manifest vouches for, not from the tags, so that a
@@ -306,6 +324,12 @@ fn require_host_type(item_type: u64) -> Result<(), VaultError> {
 impl<S: VaultStorage, R: CryptoRng> CredentialStore for PasskeyStore<S, R> {
     fn load(&self, query: &Query) -> Result<Vec<CredentialRecord>, StoreError> {
         self.find_all(query).map_err(store_error)
+    }
+
+    fn survey(&self) -> Result<Overview, StoreError> {
+        let credentials = self.all_credentials().map_err(store_error)?;
+        let room = MAX_ITEMS.saturating_sub(self.vault.rows().len());
+        Ok(Overview::of(credentials.iter(), u64::try_from(room).unwrap_or(u64::MAX)))
     }
 
     fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use crate::{cbor::Writer, credential::CredentialRecord, crypto::hmac_sha256, sec
 
 /// Kind of the tag by an item's type (8 bytes, big endian).
 pub(super) const TYPE: &str = "type";
-/// Kind of the tag by a passkey's RP ID.
+/// Kind of the tag by a passkey's RP ID, of which the hash is what is tagged.
 pub(super) const RP: &str = "rp";
 /// Kind of the tag by a passkey's credential ID.
 pub(super) const CREDENTIAL: &str = "credential";
@@ -19,9 +19,12 @@ pub(super) fn tag(index_key: &Secret<32>, kind: &str, value: &[u8]) -> Tag {
     hmac_sha256(index_key.expose(), &[&message.finish()])
 }
 
-/// The tag that stands for the key itself.
+/// What is tagged, and how: an index of another form is rebuilt.
+const FORM: &[u8] = &[2];
+
+/// The tag that stands for the key itself and the form of the index.
 pub(super) fn index_id(index_key: &Secret<32>) -> Tag {
-    tag(index_key, "index", &[])
+    tag(index_key, "index", FORM)
 }
 
 /// By what an item can be found.
@@ -34,7 +37,7 @@ impl Terms {
         let mut terms = vec![(TYPE, item_type.to_be_bytes().to_vec())];
         let record = (item_type == PASSKEY).then(|| CredentialRecord::decode(plaintext));
         if let Some(Ok(record)) = record {
-            terms.push((RP, record.credential.rp.id.as_str().as_bytes().to_vec()));
+            terms.push((RP, record.credential.rp.id.hash().0.to_vec()));
             terms.push((CREDENTIAL, record.credential.id.as_bytes().to_vec()));
         }
         Self(terms)
