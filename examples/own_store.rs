@@ -27,7 +27,7 @@ use countersign::{
         Answer, Authenticator, Channel, Outcome, Purpose, Question, Settings, Step, Verification,
     },
     cose::PublicKey,
-    credential::{ChangeSet, CredentialRecord, Query, StateRecord, StoreError},
+    credential::{ChangeSet, CredentialRecord, Overview, Query, StateRecord, StoreError},
     crypto::{CryptoProvider, RustCrypto},
     ctap2::{GetAssertion, MakeCredential, Options, Request, Response, Status},
     rand_core::{CryptoRng, TryCryptoRng, TryRng},
@@ -72,6 +72,17 @@ impl ItemDatabase {
             .borrow()
             .values()
             .filter(|item| item.owner == owner)
+            .map(|item| item.bytes.clone())
+            .collect()
+    }
+
+    /// Every item that belongs to somebody.
+    async fn owned(&self) -> Vec<Vec<u8>> {
+        round_trip().await;
+        self.items
+            .borrow()
+            .values()
+            .filter(|item| item.owner != NOBODY)
             .map(|item| item.bytes.clone())
             .collect()
     }
@@ -142,11 +153,25 @@ async fn load(database: &ItemDatabase, query: &Query) -> Result<Vec<CredentialRe
             found
         }
         Query::Discoverable(rp) | Query::Account(rp, _) => database.by_owner(rp.as_str()).await,
+        Query::Identified(id) => database.by_name(&name(id)).await.into_iter().collect(),
+        // Asked by authenticatorCredentialManagement, where a person lists passkeys: no index is needed for it.
+        Query::OfHash(_) => database.owned().await,
     };
     // In a real store the bytes are encrypted at rest: a record holds its private key.
     let records = found.iter().map(|bytes| CredentialRecord::decode(bytes).map_err(|_| StoreError::Tampered));
     // The machine checks what it gets against the query again; handing out a few too many would do no harm.
     records.filter(|record| record.as_ref().map_or(true, |record| query.matches(record))).collect()
+}
+
+/// What there is: how many passkeys, of which sites.
+async fn survey(database: &ItemDatabase) -> Result<Overview, StoreError> {
+    let decoded =
+        database.owned().await.iter().map(|bytes| CredentialRecord::decode(bytes)).collect::<Vec<_>>();
+    if decoded.iter().any(Result::is_err) {
+        return Err(StoreError::Tampered);
+    }
+    let credentials = decoded.iter().flatten().map(|record| &record.credential);
+    Ok(Overview::of(credentials, u64::MAX))
 }
 
 async fn commit(database: &ItemDatabase, changes: ChangeSet) -> Result<(), StoreError> {
@@ -199,6 +224,10 @@ impl Host {
                     let found = load(&self.database, &query).await;
                     let now = self.now();
                     self.authenticator.loaded(pending, found, now, &mut *self.rng)
+                }
+                Step::Survey(pending) => {
+                    let found = survey(&self.database).await;
+                    self.authenticator.surveyed(pending, found, self.now())
                 }
                 Step::Commit(changes, pending) => {
                     let result = commit(&self.database, changes).await;

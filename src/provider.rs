@@ -274,6 +274,8 @@ impl Provider {
             Step::Commit(changes, pending) => {
                 ProviderStep::Commit(changes, Ceremony { pending, second_half })
             }
+            // Only authenticatorCredentialManagement asks for it, which no ceremony is.
+            Step::Survey(_) => ProviderStep::Done(Err(CeremonyError::Authenticator(Status::Other))),
         }
     }
 

@@ -164,6 +164,10 @@ fn drive(world: &mut World, request: Request, person: Person, fails: bool) -> Re
                 let found = world.store.load(&query);
                 world.authenticator.loaded(pending, found, world.now, &mut world.rng)
             }
+            Step::Survey(pending) => {
+                let found = world.store.survey();
+                world.authenticator.surveyed(pending, found, world.now)
+            }
             Step::Commit(changes, pending) => {
                 let result = if fails { Err(StoreError::Unavailable) } else { world.store.commit(changes) };
                 world.authenticator.committed(pending, result, world.now, &mut world.rng)

@@ -277,6 +277,11 @@ impl<'a> Session<'a> {
                     self.interrupt(&mut command);
                     Some(self.load(&query, pending))
                 }
+                Step::Survey(pending) => {
+                    self.interrupt(&mut command);
+                    let found = self.store.survey();
+                    Some(self.authenticator.surveyed(pending, found, self.now))
+                }
                 Step::Commit(changes, pending) => self.commit(changes, pending, &mut command),
             };
             match next {
@@ -525,7 +530,7 @@ impl<'a> Session<'a> {
             Request::ClientPin(ClientPin::GetKeyAgreement { pin_uv_auth_protocol: protocol.number() });
         let step = self.authenticator.begin(Channel(0), request, self.now, &mut self.rng);
         let Step::Done(Outcome { response: Response::ClientPin(answer), .. }) = step else { return None };
-        let ClientPinResponse::KeyAgreement(peer) = answer;
+        let ClientPinResponse::KeyAgreement(peer) = answer else { panic!("no key") };
         let (key_agreement, shared) =
             encapsulate(&*self.crypto, protocol, &peer, &mut self.rng).expect("a point of ours");
         let salts = vec![byte; [32, 64, 16, 48][usize::from(byte >> 6)]];

@@ -21,6 +21,7 @@ impl Authenticator {
                 let key = self.key_agreement(rng).public_key();
                 Ok(Step::respond(Response::ClientPin(ClientPinResponse::KeyAgreement(key))))
             }
+            _ => Err(Status::InvalidSubcommand),
         }
     }
 }

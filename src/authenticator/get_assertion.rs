@@ -6,19 +6,19 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use rand_core::CryptoRng;
 
 use super::{
-    machine::{Authenticator, Door},
-    make_credential::verify_pin_uv_auth,
+    machine::{Authenticator, Door, Stateful},
     question::{Account, Purpose},
     settings::CounterPolicy,
-    step::{Approval, Channel, Job as AnyJob, Outcome, Step},
+    step::{Approval, Channel, Job as AnyJob, Outcome, Refusal, Step},
 };
 use crate::{
     credential::{ChangeSet, CredProtect, CredentialRecord, Query},
     ctap2::{GetAssertion, GetAssertionResponse, Response, Status},
     extension,
+    pin_uv::Permissions,
     time::Moment,
     user::{UserPresent, UserVerified},
-    webauthn::{AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, PrfSalts, RpId, UserEntity},
+    webauthn::{AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, PrfSalts, UserEntity},
 };
 
 /// How long getNextAssertion may take (CTAP 2.3 section 6.3: "30 seconds").
@@ -90,11 +90,18 @@ impl Authenticator {
         }
         let up = wants_presence(&request);
         // Step 5: alwaysUv, of which silent assertions are exempt.
-        if self.settings.always_uv && up {
-            uv = self.uv_is_possible()? && !token;
+        if self.always_uv() && up {
+            uv = self.always_verified(uv, token)?;
         }
         // Step 6.1.
-        verify_pin_uv_auth(token)?;
+        let mut proofs = Proofs::default();
+        if let Some(auth) = &request.pin_uv_auth {
+            let (hash, rp_id) = (&request.client_data_hash, &request.rp_id);
+            let proof = self.prove_by_token(auth, hash, Permissions::GET_ASSERTION, rp_id, now)?;
+            // Silent, presence is not claimed, even if it was proven.
+            proofs.present = proof.present.filter(|_| up);
+            proofs.verified = Some(proof.verified);
+        }
         // Section 12.7: hmac-secret needs user presence.
         if !up && request.extensions.hmac_secret.is_some() {
             return Err(Status::UnsupportedOption);
@@ -104,8 +111,7 @@ impl Authenticator {
             prf.as_ref().is_some_and(|prf| prf.eval.is_some() || !prf.eval_by_credential.is_empty());
         uv = uv || (wants_prf && up && self.verifies_users());
         let query = query(&request);
-        let (accounts, proofs) = (Vec::new(), Proofs::default());
-        let job = Job { from, door, request, prf, uv, accounts, answered: false, proofs };
+        let job = Job { from, door, request, prf, uv, accounts: Vec::new(), answered: false, proofs };
         Ok(self.load(query, AnyJob::GetAssertion(Box::new(job))))
     }
 
@@ -116,20 +122,26 @@ impl Authenticator {
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
-        if job.answered || (!wants_presence(&job.request) && !job.uv) {
+        if job.answered {
             return self.sign_first(job, records, now, rng);
         }
         // Step 7: the applicable credentials. Whether the user will be verified is known: a question that asks for
         // verification is not passed without it.
-        job.accounts =
-            applicable(&job.request, records, job.uv).iter().map(|r| Account::from(&r.credential)).collect();
+        let verified = job.uv || job.proofs.verified.is_some();
+        let records = applicable(&job.request, records, verified);
+        // Steps 8 and 9: presence that built-in user verification will prove, or a token has proven, is not asked for.
+        let ask_presence = wants_presence(&job.request) && job.proofs.present.is_none();
+        if !job.uv && !ask_presence && !(records.len() > 1 && self.lets_choose(&job)) {
+            return self.sign_first(job, records, now, rng);
+        }
+        job.accounts = records.iter().map(|record| Account::from(&record.credential)).collect();
         if job.accounts.is_empty() && self.settings.no_credentials_before_touch {
             // Step 7.6.
             return Err(Status::NoCredentials);
         }
         // Steps 6 and 9 in one question: user verification where it is needed, and user presence. Nothing matches: the
         // person is asked all the same, so that what is stored cannot be found out without a touch.
-        let (purpose, uv) = (purpose(&job), job.uv);
+        let (purpose, uv) = (self.sign_in_purpose(&job), job.uv);
         Ok(self.ask(AnyJob::GetAssertion(job), purpose, uv, now))
     }
 
@@ -141,24 +153,45 @@ impl Authenticator {
         job.answered = true;
         // "up": false with "uv": true: the user is verified, and presence is not claimed.
         job.proofs.present = wants_presence(&job.request).then_some(approval.present);
-        job.proofs.verified = approval.verified;
+        job.proofs.verified = approval.verified.or(job.proofs.verified);
         let Some(first) = job.accounts.first() else { return Err(Status::NoCredentials) };
-        let chosen = match (job.door, approval.choice) {
-            (Door::Provider, Some(choice)) => {
-                job.accounts.iter().find(|account| account.credential == choice)
-            }
+        let choose = self.lets_choose(&job);
+        let chosen = match approval.choice {
+            Some(choice) if choose => job.accounts.iter().find(|account| account.credential == choice),
             // Several accounts, and nobody chose.
-            (Door::Provider, None) if job.accounts.len() > 1 => None,
+            None if choose && job.accounts.len() > 1 => None,
             _ => Some(first),
         };
         let chosen = chosen.ok_or(Status::OperationDenied)?.credential.clone();
-        job.proofs.selected = job.door == Door::Provider && job.accounts.len() > 1;
-        if job.door == Door::Provider {
+        // Step 12.2.3: "set the userSelected member to true and [...] delete the numberOfCredentials member".
+        job.proofs.selected = choose && job.accounts.len() > 1;
+        if choose {
             job.accounts.retain(|account| account.credential == chosen);
         }
         // What was asked is checked again after the answer: the credential may be gone by now.
         let query = Query::Named(job.request.rp_id.clone(), vec![chosen]);
         Ok(self.load(query, AnyJob::GetAssertion(job)))
+    }
+
+    /// Whether the person chooses among several accounts: on the provider door always; on the CTAP door on an authenticator
+    /// with a display, where no allowList picks one, and unless nobody is to be asked (step 12.2.3).
+    fn lets_choose(&self, job: &Job) -> bool {
+        let asked = job.uv || wants_presence(&job.request);
+        asked
+            && match job.door {
+                Door::Provider => true,
+                Door::Ctap => self.settings.display && job.request.allow_list.is_none(),
+            }
+    }
+
+    /// The question of a sign-in.
+    pub(super) fn sign_in_purpose(&self, job: &Job) -> Purpose {
+        let rp_id = job.request.rp_id.clone();
+        if job.accounts.is_empty() {
+            return Purpose::NotRegistered { rp_id };
+        }
+        let choose = self.lets_choose(job) && job.accounts.len() > 1;
+        Purpose::SignIn { rp_id, accounts: job.accounts.clone(), choose }
     }
 
     /// Steps 10 to 13: signs with the first applicable credential, and remembers the others for getNextAssertion.
@@ -179,6 +212,10 @@ impl Authenticator {
         if records.is_empty() {
             return Err(Status::NoCredentials);
         }
+        // Step 9.4.
+        if job.request.pin_uv_auth.is_some() && wants_presence(&job.request) {
+            self.spend_token();
+        }
         let record = records.swap_remove(0);
         // Step 11: numberOfCredentials only where no allowList picked one, and more than one fits.
         let several = job.door == Door::Ctap && job.request.allow_list.is_none() && !others.is_empty();
@@ -189,13 +226,13 @@ impl Authenticator {
         let outcome = Outcome { response: Response::GetAssertion(response), prf };
         let cursor = several.then(|| {
             let deadline = now.after(NEXT_ASSERTION_TIMEOUT);
-            Box::new(Cursor {
+            Stateful::Assertions(Box::new(Cursor {
                 from: job.from,
                 request: job.request,
                 proofs: job.proofs,
                 remaining: others,
                 deadline,
-            })
+            }))
         });
         Ok(self.deliver(record, outcome, cursor, now))
     }
@@ -204,10 +241,13 @@ impl Authenticator {
     pub(super) fn get_next_assertion(
         &mut self,
         from: Channel,
-        cursor: Option<Box<Cursor>>,
+        remembered: Option<Stateful>,
         now: Moment,
     ) -> Result<Step, Status> {
-        let cursor = cursor.filter(|cursor| cursor.from == from && !cursor.is_over(now));
+        let cursor = match remembered {
+            Some(Stateful::Assertions(cursor)) if cursor.from == from && !cursor.is_over(now) => Some(cursor),
+            _ => None,
+        };
         self.load_next(cursor.ok_or(Status::NotAllowed)?)
     }
 
@@ -236,7 +276,7 @@ impl Authenticator {
         let outcome = Outcome { response: Response::GetAssertion(response), prf: None };
         // Step 6: "Reset the timer".
         cursor.deadline = now.after(NEXT_ASSERTION_TIMEOUT);
-        let cursor = (!cursor.remaining.is_empty()).then_some(cursor);
+        let cursor = (!cursor.remaining.is_empty()).then_some(Stateful::Assertions(cursor));
         Ok(self.deliver(record, outcome, cursor, now))
     }
 
@@ -292,12 +332,12 @@ impl Authenticator {
         &mut self,
         mut record: CredentialRecord,
         outcome: Outcome,
-        cursor: Option<Box<Cursor>>,
+        remember: Option<Stateful>,
         now: Moment,
     ) -> Step {
         let dated = self.settings.record_last_use && now.date.is_some();
         if !self.counts(&record) && !dated {
-            return self.finish(outcome, cursor);
+            return self.finish(outcome, remember);
         }
         record.credential.sign_count = self.next_sign_count(&record);
         if dated {
@@ -305,7 +345,7 @@ impl Authenticator {
         }
         // Deleted since it was looked up, it stays deleted: an update that finds nothing fails the command.
         let changes = ChangeSet { update: vec![record], ..ChangeSet::default() };
-        self.commit(changes, None, outcome, cursor)
+        self.commit(changes, None, outcome, remember)
     }
 }
 
@@ -346,13 +386,17 @@ fn applicable(
     records
 }
 
-pub(super) fn purpose(job: &Job) -> Purpose {
-    let rp_id: RpId = job.request.rp_id.clone();
-    if job.accounts.is_empty() {
-        return Purpose::NotRegistered { rp_id };
+/// Steps 6.2.3 and 9.1.2.2: what a sign-in without approval ends in. `another_way`: a platform can get a token by PIN.
+pub(super) fn refusal_status(job: &Job, verify: bool, another_way: bool, refusal: Refusal) -> Status {
+    match refusal {
+        // 6.2.3.1: of built-in user verification; a time-out of user presence is OPERATION_DENIED.
+        Refusal::TimedOut if verify => Status::UserActionTimeout,
+        // 6.2.3.2
+        _ if verify && another_way && job.door == Door::Ctap => Status::PuatRequired,
+        // 6.2.3.3
+        Refusal::Blocked => Status::PinBlocked,
+        _ => Status::OperationDenied,
     }
-    let choose = job.door == Door::Provider && job.accounts.len() > 1;
-    Purpose::SignIn { rp_id, accounts: job.accounts.clone(), choose }
 }
 
 /// The account, for discoverable credentials, however they were found; its names only after user verification.

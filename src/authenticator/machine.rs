@@ -5,7 +5,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use rand_core::CryptoRng;
 
 use super::{
-    get_assertion::Cursor,
+    get_assertion::{self, Cursor},
     get_info, make_credential,
     pin::{PinEntry, PinVerifier},
     question::{Answer, Purpose, Question, Verification},
@@ -14,10 +14,10 @@ use super::{
     step::{Approval, Channel, Job, Outcome, Pending, ProviderRequest, Refusal, Step, Work},
 };
 use crate::{
-    credential::{ChangeSet, CredentialRecord, Query, StateRecord, StoreError},
+    credential::{ChangeSet, CredentialRecord, Overview, Query, StateRecord, StoreError},
     crypto::CryptoProvider,
     ctap2::{GetInfoResponse, Request, Response, Status},
-    pin_uv::KeyAgreement,
+    pin_uv::{KeyAgreement, PinUvAuthToken},
     time::Moment,
     user::{UserPresent, UserVerified},
 };
@@ -31,6 +31,22 @@ pub(super) enum Door {
     Provider,
 }
 
+/// What is remembered from one command to the next, and ends with whatever comes in between (CTAP 2.3 section 6, "Stateful
+/// commands"). One thing at a time.
+pub(super) enum Stateful {
+    /// For getNextAssertion.
+    Assertions(Box<Cursor>),
+}
+
+impl Stateful {
+    /// The first tick at which it is over.
+    fn over_at(&self) -> u64 {
+        match self {
+            Self::Assertions(cursor) => cursor.over_at(),
+        }
+    }
+}
+
 /// A software authenticator.
 ///
 /// It holds no credential: those are in the host's store, reached by [`Step::Load`] and [`Step::Commit`].
@@ -40,8 +56,10 @@ pub struct Authenticator {
     pub(super) state: State,
     /// Made when first needed after power-up.
     agreement: Option<KeyAgreement>,
-    /// The one thing remembered between commands.
-    stateful: Option<Box<Cursor>>,
+    /// The pinUvAuthToken in use.
+    pub(super) token: Option<Box<PinUvAuthToken>>,
+    /// What a stateful command remembers for the next one.
+    stateful: Option<Stateful>,
     /// Wrong PIN entries in a row since power-up.
     pub(super) consecutive_failures: u8,
     /// Counts what took the floor, so that older pending commands are known to be stale.
@@ -87,6 +105,7 @@ impl Authenticator {
             provider,
             state,
             agreement: None,
+            token: None,
             stateful: None,
             consecutive_failures: 0,
             generation: 0,
@@ -112,7 +131,7 @@ impl Authenticator {
 
     /// authenticatorGetInfo, without a command.
     pub fn info(&self) -> GetInfoResponse {
-        get_info::response(&self.settings, self.verifies_users())
+        get_info::response(self)
     }
 
     /// Begins one CTAP2 command given as bytes (command byte and CBOR). The outcome's [`Response::encode`] gives the
@@ -137,8 +156,8 @@ impl Authenticator {
     /// CredRandomWithoutUV. getAssertion with hmac-secret: 32 bytes key-agreement key, if it is needed for the first
     /// time since power-up; then 16 bytes IV, with protocol 2. clientPIN getKeyAgreement: the key-agreement key likewise.
     pub fn begin(&mut self, from: Channel, request: Request, now: Moment, rng: &mut dyn CryptoRng) -> Step {
-        // A stateful command's memory ends with whatever comes in between (CTAP 2.3 section 6, "Stateful commands").
-        let cursor = self.stateful.take();
+        let remembered = self.stateful.take();
+        self.tick(now);
         if matches!(request, Request::GetInfo) {
             return Step::respond(Response::GetInfo(self.info()));
         }
@@ -150,11 +169,14 @@ impl Authenticator {
                 self.make_credential(Door::Ctap, request, None, now, rng).into()
             }
             Request::GetAssertion(request) => self.get_assertion(from, Door::Ctap, request, None, now).into(),
-            Request::GetNextAssertion => self.get_next_assertion(from, cursor, now).into(),
+            Request::GetNextAssertion => self.get_next_assertion(from, remembered, now).into(),
             Request::ClientPin(request) => self.client_pin(&request, rng).into(),
             Request::Reset => self.reset(now).into(),
             Request::Selection => self.ask(Job::Select, Purpose::Select, false, now),
             Request::GetInfo => Step::respond(Response::GetInfo(self.info())),
+            Request::CredentialManagement(_) | Request::LargeBlobs(_) | Request::Config(_) => {
+                Step::failed(Status::InvalidCommand)
+            }
         }
     }
 
@@ -238,6 +260,18 @@ impl Authenticator {
         }
     }
 
+    /// Goes on with what the store holds.
+    pub fn surveyed(&mut self, pending: Pending, found: Result<Overview, StoreError>, now: Moment) -> Step {
+        let Some(work @ Work::Survey) = self.still_current(pending) else {
+            return Step::failed(Status::KeepaliveCancel);
+        };
+        match found {
+            Ok(_) => Step::failed(Status::Other),
+            Err(StoreError::Locked) => self.ask_to_unlock(work, now),
+            Err(error) => Step::failed(store_status(error)),
+        }
+    }
+
     /// Goes on after a commit, done or not. A commit is reported even if its command is over by now.
     pub fn committed(
         &mut self,
@@ -276,10 +310,12 @@ impl Authenticator {
                 let approval = Approval { present: UserPresent::from_accepted_answer(), verified, choice };
                 self.approved(job, approval, now, rng)
             }
-            Work::Respond { outcome, cursor } => self.finish(*outcome, cursor),
-            Work::Approve { .. } | Work::Unlock { .. } | Work::Find { .. } | Work::ReplaceState { .. } => {
-                stale()
-            }
+            Work::Respond { outcome, remember } => self.finish(*outcome, remember),
+            Work::Approve { .. }
+            | Work::Unlock { .. }
+            | Work::Find { .. }
+            | Work::Survey
+            | Work::ReplaceState { .. } => stale(),
         }
     }
 
@@ -297,25 +333,50 @@ impl Authenticator {
 
     /// Drops what ran out, and says at which tick something will have run out next: called then, it drops that.
     pub fn tick(&mut self, now: Moment) -> Option<u64> {
-        if self.stateful.as_ref().is_some_and(|cursor| cursor.is_over(now)) {
-            self.stateful = None;
-        }
-        self.stateful.as_ref().map(|cursor| cursor.over_at())
+        self.stateful.take_if(|stateful| now.ticks >= stateful.over_at());
+        self.token.take_if(|token| now.ticks >= token.over_at());
+        let stateful = self.stateful.as_ref().map(Stateful::over_at);
+        let token = self.token.as_ref().map(|token| token.over_at());
+        stateful.into_iter().chain(token).min()
     }
 
     /// Forgets everything that outlives a command: for when the host locks its store.
     pub fn lock(&mut self) {
         self.take_floor();
         self.agreement = None;
+        self.token = None;
     }
 
-    /// Whether some form of user verification is configured: a PIN is set, or the host verifies.
+    /// Whether built-in user verification is configured (option `uv` is true): the host verifies, or the person enters the
+    /// PIN on this authenticator, and it is set.
     pub fn verifies_users(&self) -> bool {
         match self.settings.user_verification {
             UserVerification::None => false,
             UserVerification::Pin => self.state.pin.is_some(),
             UserVerification::Host => true,
         }
+    }
+
+    /// "protected by some form of user verification": built-in, or by a PIN that a platform collects.
+    pub(super) fn is_protected(&self) -> bool {
+        self.verifies_users() || (self.settings.client_pin && self.has_pin())
+    }
+
+    /// "the clientPin option ID is present and the noMcGaPermissionsWithClientPin option ID is absent or false"
+    pub(super) fn client_pin_for_mc_and_ga(&self) -> bool {
+        self.settings.client_pin && !self.settings.no_mc_ga_permissions_with_client_pin
+    }
+
+    /// The fewest code points of a new PIN, as set or raised.
+    pub(super) fn min_pin_length(&self) -> u8 {
+        self.state
+            .min_pin_length
+            .map_or(self.settings.min_pin_length, |raised| raised.max(self.settings.min_pin_length))
+    }
+
+    /// Option alwaysUv, as set or toggled.
+    pub(super) fn always_uv(&self) -> bool {
+        self.state.always_uv.unwrap_or(self.settings.always_uv)
     }
 
     /// The key-agreement key, made when first needed after power-up.
@@ -339,13 +400,13 @@ impl Authenticator {
         mut changes: ChangeSet,
         state: Option<State>,
         outcome: Outcome,
-        cursor: Option<Box<Cursor>>,
+        remember: Option<Stateful>,
     ) -> Step {
         if let Some(state) = state {
             changes.state = Some(state.encode());
             self.state = state;
         }
-        Step::Commit(changes, self.pending(Work::Respond { outcome: Box::new(outcome), cursor }))
+        Step::Commit(changes, self.pending(Work::Respond { outcome: Box::new(outcome), remember }))
     }
 
     /// Commits a state that does not follow from the one before: a first PIN, a reset. It counts when it is stored and
@@ -373,8 +434,8 @@ impl Authenticator {
     }
 
     /// Lets the response leave.
-    pub(super) fn finish(&mut self, outcome: Outcome, cursor: Option<Box<Cursor>>) -> Step {
-        self.stateful = cursor;
+    pub(super) fn finish(&mut self, outcome: Outcome, remember: Option<Stateful>) -> Step {
+        self.stateful = remember;
         Step::Done(outcome)
     }
 
@@ -388,6 +449,7 @@ impl Authenticator {
     fn retry(&mut self, blocked: Work) -> Step {
         match blocked {
             Work::Find { query, job } => self.load(query, job),
+            Work::Survey => Step::Survey(self.pending(Work::Survey)),
             Work::ReplaceState { state, reset } => self.replace_state(state, reset),
             Work::CountTry { .. } | Work::RestoreTries { .. } => {
                 Step::Commit(self.change_state(), self.pending(blocked))
@@ -448,12 +510,13 @@ impl Authenticator {
     pub(super) fn refused(&mut self, job: Job, verify: bool, refusal: Refusal) -> Step {
         Step::failed(match (job, refusal) {
             (Job::MakeCredential(job), refusal) => make_credential::refusal_status(&job, verify, refusal),
+            (Job::GetAssertion(job), refusal) => {
+                let another_way = self.client_pin_for_mc_and_ga() && self.has_pin();
+                get_assertion::refusal_status(&job, verify, another_way, refusal)
+            }
             // CTAP 2.3 section 6.9 and 6.6: a time-out is USER_ACTION_TIMEOUT.
             (Job::Select | Job::Reset, Refusal::TimedOut) => Status::UserActionTimeout,
             (_, Refusal::Blocked) => Status::PinBlocked,
-            // Section 6.2.2 step 6.2.3: a time-out of built-in user verification is USER_ACTION_TIMEOUT; of user presence
-            // it is OPERATION_DENIED (step 9).
-            (Job::GetAssertion(_), Refusal::TimedOut) if verify => Status::UserActionTimeout,
             _ => Status::OperationDenied,
         })
     }
@@ -462,6 +525,7 @@ impl Authenticator {
     fn forget(&mut self) {
         self.take_floor();
         self.agreement = None;
+        self.token = None;
         self.consecutive_failures = 0;
     }
 }

@@ -8,13 +8,14 @@ use super::{
     machine::{Authenticator, Door},
     question::Purpose,
     step::{Approval, Job as AnyJob, Outcome, Refusal, Step},
+    token::protocol_of,
 };
 use crate::{
     cose::CoseAlgorithm,
     credential::{ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, Query},
     ctap2::{MakeCredential, MakeCredentialResponse, PinUvAuth, Response, Status},
     extension,
-    pin_uv::PinUvAuthProtocol,
+    pin_uv::Permissions,
     secret::Secret,
     time::Moment,
     user::{UserPresent, UserVerified},
@@ -78,22 +79,26 @@ impl Authenticator {
             return Err(Status::InvalidOption);
         }
         // Step 6: alwaysUv.
-        if self.settings.always_uv {
-            uv = self.uv_is_possible()? && !token;
+        if self.always_uv() {
+            uv = self.always_verified(uv, token)?;
         }
-        // Steps 7 and 8: without user verification only what makeCredUvNotRqd allows. A pinUvAuthToken could help where
-        // option clientPin exists; here it does not.
-        let not_required = self.settings.make_cred_uv_not_required && !self.settings.always_uv;
+        // Steps 7 and 8: without user verification only what makeCredUvNotRqd allows.
+        let not_required = self.settings.make_cred_uv_not_required && !self.always_uv();
         let may_skip_uv = door == Door::Provider || (not_required && !discoverable);
-        if self.verifies_users() && !uv && !token && !may_skip_uv {
-            return Err(Status::OperationDenied);
+        if self.is_protected() && !uv && !token && !may_skip_uv {
+            // "If ClientPin option ID is true and the noMcGaPermissionsWithClientPin option ID is absent or false"
+            return Err(self.unverified(self.has_pin()));
         }
         // Step 9: enterprise attestation is not enabled.
         if request.enterprise_attestation.is_some() {
             return Err(Status::InvalidParameter);
         }
-        // Step 11.1.
-        verify_pin_uv_auth(token)?;
+        // Step 11.1. Where nothing protects the authenticator there is no token, and none verifies.
+        let mut proof = None;
+        if let Some(auth) = &request.pin_uv_auth {
+            let (hash, rp_id) = (&request.client_data_hash, &request.rp.id);
+            proof = Some(self.prove_by_token(auth, hash, Permissions::MAKE_CREDENTIAL, rp_id, now)?);
+        }
         // Provider door: PRF is evaluated with the user-verified secret only.
         let wants_prf = prf.as_ref().is_some_and(|prf| prf.eval.is_some());
         uv = uv || (wants_prf && self.verifies_users());
@@ -107,8 +112,8 @@ impl Authenticator {
             cred_protect,
             discoverable,
             phase: Phase::Verify,
-            present: None,
-            verified: None,
+            present: proof.as_ref().and_then(|proof| proof.present),
+            verified: proof.map(|proof| proof.verified),
         });
         // Step 11: user verification, before anything is looked up.
         if uv {
@@ -125,13 +130,7 @@ impl Authenticator {
             let status = if self.has_pin() { Status::PinInvalid } else { Status::PinNotSet };
             return Some(self.ask(AnyJob::Probe(status), Purpose::Select, false, now));
         }
-        match auth.protocol {
-            None => Some(Step::failed(Status::MissingParameter)),
-            Some(number) if PinUvAuthProtocol::from_number(number).is_none() => {
-                Some(Step::failed(Status::InvalidParameter))
-            }
-            Some(_) => None,
-        }
+        protocol_of(auth).err().map(Step::failed)
     }
 
     /// The `uv` option. "If the pinUvAuthParam is present, let the "uv" option be treated as being present with the value
@@ -148,9 +147,23 @@ impl Authenticator {
         Ok(uv.unwrap_or(false))
     }
 
-    /// Under alwaysUv: the user must be verified, and OPERATION_DENIED where that is impossible (clientPin unsupported).
-    pub(super) fn uv_is_possible(&self) -> Result<bool, Status> {
-        if self.verifies_users() { Ok(true) } else { Err(Status::OperationDenied) }
+    /// Step 6 (5 of getAssertion): alwaysUv. Says whether built-in user verification is to be asked for.
+    pub(super) fn always_verified(&self, uv: bool, token: bool) -> Result<bool, Status> {
+        // 6.2: "If the authenticator is not protected by some form of user verification"
+        // 6.3: "If the pinUvAuthParam is not present, and the uv option ID is true, let the "uv" option be treated as being
+        // present with the value true."
+        // 6.4: "If the pinUvAuthParam is not present, and the "uv" option is false or absent"
+        let uv = uv || (!token && self.verifies_users());
+        if self.is_protected() && (token || uv) { Ok(uv) } else { Err(self.unverified(true)) }
+    }
+
+    /// What a command ends in that needed user verification and had none: a token helps where a platform can get one.
+    fn unverified(&self, client_pin: bool) -> Status {
+        if client_pin && self.client_pin_for_mc_and_ga() {
+            Status::PuatRequired
+        } else {
+            Status::OperationDenied
+        }
     }
 
     fn choose_algorithm(&self, requested: &[i64]) -> Result<CoseAlgorithm, Status> {
@@ -250,6 +263,10 @@ impl Authenticator {
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
+        // Step 14.4, for a token that a platform got; its presence and permissions are spent.
+        if job.request.pin_uv_auth.is_some() {
+            self.spend_token();
+        }
         let record = self.make_record(job, now, rng)?;
         let response = self.attest(job, &record)?;
         // "If a credential for the same rp.id and account ID already exists on the authenticator: overwrite that
@@ -327,11 +344,6 @@ impl Authenticator {
             *name = truncate_name(name, limit);
         }
     }
-}
-
-/// Step 11.1 (6.1 of getAssertion): no pinUvAuthToken was ever issued, so that no pinUvAuthParam verifies.
-pub(super) fn verify_pin_uv_auth(token: bool) -> Result<(), Status> {
-    if token { Err(Status::PinAuthInvalid) } else { Ok(()) }
 }
 
 pub(super) fn purpose(job: &Job) -> Purpose {

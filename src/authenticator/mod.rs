@@ -19,6 +19,7 @@ mod run;
 mod settings;
 mod state;
 mod step;
+mod token;
 mod verification;
 
 pub use machine::{Authenticator, CannotStart};
@@ -26,7 +27,8 @@ pub use pin::{Argon2Cost, PinEntry, PinRefused};
 pub use question::{Account, Answer, Purpose, Question, Verification};
 pub use run::{Turn, run};
 pub use settings::{
-    CounterPolicy, InvalidSettings, NewCredentialBackup, ResetPolicy, Settings, UserVerification,
+    CounterPolicy, InvalidSettings, LargeBlobs, NewCredentialBackup, NonDiscoverable, ResetPolicy, Settings,
+    UserVerification,
 };
 pub use state::InvalidState;
 pub use step::{Channel, Outcome, Pending, ProviderRequest, Step};

@@ -11,6 +11,8 @@ use crate::{crypto::sha256, secret::Secret};
 const MIN_CODE_POINTS: usize = 4;
 /// The most bytes of a PIN in UTF-8.
 const MAX_BYTES: usize = 63;
+/// The most code points of a PIN: as many as there are bytes (CTAP 2.3 section 6.4, maxPINLength).
+pub(super) const MAX_CODE_POINTS: u8 = 63;
 /// The tries of a new PIN. CTAP allows at most 8.
 pub(super) const MAX_TRIES: u8 = 8;
 /// After so many wrong entries in a row nothing but a power cycle helps.
@@ -46,6 +48,8 @@ impl Argon2Cost {
 /// A PIN as CTAP sends it: LEFT(SHA-256(PIN), 16) of its NFC form. The PIN itself is not kept.
 pub struct PinEntry {
     hash: Secret<16>,
+    /// How long it is, in code points.
+    code_points: u8,
 }
 
 /// A text is no PIN.
@@ -73,7 +77,8 @@ impl PinEntry {
     /// set and is refused without costing a try.
     pub fn new(pin: &str) -> Result<Self, PinRefused> {
         let normalised: Zeroizing<alloc::string::String> = Zeroizing::new(pin.nfc().collect());
-        if normalised.chars().count() < MIN_CODE_POINTS {
+        let code_points = normalised.chars().count();
+        if code_points < MIN_CODE_POINTS {
             return Err(PinRefused::TooShort);
         }
         if normalised.len() > MAX_BYTES {
@@ -81,7 +86,9 @@ impl PinEntry {
         }
         let digest = Zeroizing::new(sha256(normalised.as_bytes()));
         let hash = digest.first_chunk::<16>().ok_or(PinRefused::TooShort)?;
-        Ok(Self { hash: Secret::init_with(|out| out.copy_from_slice(hash)) })
+        // At most 63 bytes are at most 63 code points.
+        let code_points = u8::try_from(code_points).map_err(|_| PinRefused::TooLong)?;
+        Ok(Self { hash: Secret::init_with(|out| out.copy_from_slice(hash)), code_points })
     }
 }
 
@@ -91,6 +98,8 @@ pub(super) struct PinVerifier {
     pub(super) salt: [u8; 16],
     pub(super) verifier: Secret<32>,
     pub(super) tries: u8,
+    /// PINCodePointLength: how long the PIN is; 0 where an older state did not say.
+    pub(super) code_points: u8,
 }
 
 impl PinVerifier {
@@ -99,7 +108,7 @@ impl PinVerifier {
         let mut salt = [0; 16];
         rng.fill_bytes(&mut salt);
         let verifier = derive(entry, cost, &salt)?;
-        Some(Self { cost, salt, verifier, tries: MAX_TRIES })
+        Some(Self { cost, salt, verifier, tries: MAX_TRIES, code_points: entry.code_points })
     }
 
     /// Whether it is the PIN. The try must have been counted, and committed, before.
@@ -108,7 +117,7 @@ impl PinVerifier {
     }
 
     pub(super) fn clone_secret(&self) -> Self {
-        Self { cost: self.cost, salt: self.salt, verifier: self.verifier.clone_secret(), tries: self.tries }
+        Self { verifier: self.verifier.clone_secret(), ..*self }
     }
 }
 

@@ -30,6 +30,7 @@ pub fn run(
             Step::Done(outcome) => return Turn::Done(outcome),
             Step::Ask(question, pending) => return Turn::Ask(question, pending),
             Step::Load(query, pending) => authenticator.loaded(pending, store.load(&query), now, rng),
+            Step::Survey(pending) => authenticator.surveyed(pending, store.survey(), now),
             Step::Commit(changes, pending) => {
                 authenticator.committed(pending, store.commit(changes), now, rng)
             }

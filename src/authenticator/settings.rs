@@ -53,6 +53,32 @@ pub enum ResetPolicy {
     Window(u64),
 }
 
+/// Where credentials that are not discoverable are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NonDiscoverable {
+    /// In the store, like the others: they can be exported.
+    Stored,
+    /// Nowhere: each is sealed into its own identifier, and any number of them takes no room.
+    Wrapped,
+}
+
+/// Which way of keeping large blobs is offered. There is never more than one (CTAP 2.3 section 12.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LargeBlobs {
+    /// None.
+    None,
+    /// authenticatorLargeBlobs and the extension `largeBlobKey`: one array for all.
+    Array {
+        /// The longest serialized array, in bytes. Invariant: 1024 to 65536.
+        max_bytes: usize,
+    },
+    /// The extension `largeBlob`: one blob for each credential.
+    PerCredential {
+        /// The longest blob as it is stored (compressed), in bytes. Invariant: 1024 to 65536.
+        max_bytes: usize,
+    },
+}
+
 /// Everything about an authenticator that is decided before it runs. The fields' invariants are checked by
 /// [`super::Authenticator::new`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +102,35 @@ pub struct Settings {
     pub make_cred_uv_not_required: bool,
     /// Who verifies users.
     pub user_verification: UserVerification,
+    /// Whether a platform may set, change and use the PIN (authenticatorClientPIN; option `clientPin`).
+    pub client_pin: bool,
+    /// Tokens made with a PIN are not good for makeCredential and getAssertion (option `noMcGaPermissionsWithClientPin`).
+    pub no_mc_ga_permissions_with_client_pin: bool,
+    /// A token ends after 30 seconds without use, and not only after 10 minutes (CTAP 2.3 section 6.5.2.1, "rolling
+    /// timer").
+    pub rolling_token_timer: bool,
+    /// The fewest code points of a PIN, which authenticatorConfig can raise. Invariant: 4 to 63.
+    pub min_pin_length: u8,
+    /// How many relying parties authenticatorConfig may allow to learn the minimum PIN length. Invariant: at most 64.
+    pub max_rp_ids_for_set_min_pin_length: usize,
     /// The cost of a PIN try.
     pub pin_cost: Argon2Cost,
+    /// Whether a platform may list, change and delete credentials (authenticatorCredentialManagement).
+    pub credential_management: bool,
+    /// Whether the command's preview (0x41) is answered as well, for platforms that know CTAP 2.1's predecessor only.
+    pub credential_management_preview: bool,
+    /// Whether a platform may keep a token for listing credentials (option `perCredMgmtRO`). Needs credential management.
+    pub persistent_read_only: bool,
+    /// Whether a platform may configure (authenticatorConfig).
+    pub authenticator_config: bool,
+    /// Which way of keeping large blobs is offered.
+    pub large_blobs: LargeBlobs,
+    /// The longest credBlob, in bytes. Invariant: 32 to 1024.
+    pub max_cred_blob_length: usize,
+    /// Where credentials that are not discoverable are kept.
+    pub non_discoverable: NonDiscoverable,
+    /// On the CTAP door, too, the person chooses among several accounts, instead of getNextAssertion.
+    pub display: bool,
     /// Whether "no credentials" is said before anybody was asked. Off: only after user presence, so that nobody learns
     /// without a touch what is stored. On: the order of CTAP 2.3 section 6.2.2, step 7.6.
     pub no_credentials_before_touch: bool,
@@ -99,6 +152,17 @@ pub struct Settings {
     pub max_credential_count_in_list: usize,
     /// The firmware version, for getInfo.
     pub firmware_version: Option<u64>,
+}
+
+impl LargeBlobs {
+    fn is_valid(self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Array { max_bytes } | Self::PerCredential { max_bytes } => {
+                (1024..=65_536).contains(&max_bytes)
+            }
+        }
+    }
 }
 
 /// A field of [`Settings`] is outside its invariant.
@@ -133,7 +197,20 @@ impl Settings {
             always_uv: false,
             make_cred_uv_not_required: true,
             user_verification: UserVerification::Pin,
+            client_pin: false,
+            no_mc_ga_permissions_with_client_pin: false,
+            rolling_token_timer: false,
+            min_pin_length: 4,
+            max_rp_ids_for_set_min_pin_length: 8,
             pin_cost: Argon2Cost::HOST,
+            credential_management: false,
+            credential_management_preview: false,
+            persistent_read_only: false,
+            authenticator_config: false,
+            large_blobs: LargeBlobs::None,
+            max_cred_blob_length: 64,
+            non_discoverable: NonDiscoverable::Stored,
+            display: false,
             no_credentials_before_touch: false,
             reset: ResetPolicy::Window(10_000),
             question_timeout: 30_000,
@@ -183,6 +260,11 @@ impl Settings {
             ("max_msg_size", self.max_msg_size >= 1024),
             ("max_credential_count_in_list", (1..=1024).contains(&self.max_credential_count_in_list)),
             ("pin_cost", self.pin_cost.is_valid()),
+            ("min_pin_length", (4..=63).contains(&self.min_pin_length)),
+            ("max_rp_ids_for_set_min_pin_length", self.max_rp_ids_for_set_min_pin_length <= 64),
+            ("persistent_read_only", self.credential_management || !self.persistent_read_only),
+            ("large_blobs", self.large_blobs.is_valid()),
+            ("max_cred_blob_length", (32..=1024).contains(&self.max_cred_blob_length)),
         ];
         match checks.into_iter().find(|(_, holds)| !holds) {
             Some((field, _)) => Err(InvalidSettings(field)),

@@ -2,7 +2,9 @@
 
 use alloc::{boxed::Box, sync::Arc};
 
-use super::{get_assertion, make_credential, pin::PinEntry, question::Question, state::State};
+use super::{
+    get_assertion, machine::Stateful, make_credential, pin::PinEntry, question::Question, state::State,
+};
 use crate::{
     credential::{ChangeSet, Query},
     ctap2::{GetAssertion, MakeCredential, Response, Status},
@@ -47,6 +49,8 @@ pub enum Step {
     Ask(Question, Pending),
     /// The store must look up: go on with [`super::Authenticator::loaded`].
     Load(Query, Pending),
+    /// The store must say what it holds: go on with [`super::Authenticator::surveyed`].
+    Survey(Pending),
     /// The store must commit: go on with [`super::Authenticator::committed`].
     Commit(ChangeSet, Pending),
 }
@@ -77,12 +81,14 @@ pub(super) enum Work {
     Unlock { blocked: Box<Work>, deadline: u64 },
     /// A look-up.
     Find { query: Query, job: Job },
+    /// What the store holds.
+    Survey,
     /// The commit of a PIN try, before the PIN is compared.
     CountTry { pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64 },
     /// The commit that gives the tries back after the right PIN.
     RestoreTries { choice: Option<CredentialId>, job: Job },
-    /// The command's own commit: after it the response leaves, and the cursor for more assertions is set.
-    Respond { outcome: Box<Outcome>, cursor: Option<Box<get_assertion::Cursor>> },
+    /// The command's own commit: after it the response leaves, and what the next command goes on from is remembered.
+    Respond { outcome: Box<Outcome>, remember: Option<Stateful> },
     /// The commit of a first PIN or of a reset.
     ReplaceState { state: State, reset: bool },
 }

@@ -4,7 +4,6 @@
 use rand_core::CryptoRng;
 
 use super::{
-    get_assertion,
     machine::{Authenticator, stale},
     make_credential,
     pin::{MAX_CONSECUTIVE_FAILURES, MAX_TRIES, PinEntry},
@@ -125,7 +124,7 @@ impl Authenticator {
     fn purpose_of(&self, job: &Job) -> Purpose {
         match job {
             Job::MakeCredential(job) => make_credential::purpose(job),
-            Job::GetAssertion(job) => get_assertion::purpose(job),
+            Job::GetAssertion(job) => self.sign_in_purpose(job),
             Job::Reset => Purpose::Reset,
             Job::GetNextAssertion(_) | Job::Select | Job::Probe(_) => Purpose::Select,
         }

@@ -59,14 +59,14 @@ impl PinUvAuthProtocol {
         }
     }
 
-    /// `authenticate(key, message)`. One: "Return the first 16 bytes of the result of computing HMAC-SHA-256 with the
+    /// `authenticate(key, message)`, where `key` is a pinUvAuthToken or the HMAC key of a shared secret. One: "Return the first 16 bytes of the result of computing HMAC-SHA-256 with the
     /// given key and message." Two: the whole of it.
-    fn authenticate(self, key: &Secret<32>, message: &[&[u8]]) -> Vec<u8> {
+    pub fn authenticate_with(self, key: &Secret<32>, message: &[&[u8]]) -> Vec<u8> {
         hmac_sha256(key.expose(), message).into_iter().take(self.signature_length()).collect()
     }
 
     /// `verify(key, message, signature)`, in constant time. A signature of another length than the protocol's is none.
-    fn verify(self, key: &Secret<32>, message: &[&[u8]], signature: &[u8]) -> bool {
+    pub fn verify_with(self, key: &Secret<32>, message: &[&[u8]], signature: &[u8]) -> bool {
         signature.len() == self.signature_length() && hmac_sha256_verify(key.expose(), message, signature)
     }
 }
@@ -145,13 +145,13 @@ impl SharedSecret {
 
     /// `authenticate(key, message)` over the concatenation of `message`: 16 bytes for protocol 1, 32 for protocol 2.
     pub fn authenticate(&self, message: &[&[u8]]) -> Vec<u8> {
-        self.protocol().authenticate(self.hmac_key(), message)
+        self.protocol().authenticate_with(self.hmac_key(), message)
     }
 
     /// `verify(key, message, signature)` over the concatenation of `message`, in constant time. A signature of another
     /// length than the protocol's is none.
     pub fn verify(&self, message: &[&[u8]], signature: &[u8]) -> bool {
-        self.protocol().verify(self.hmac_key(), message, signature)
+        self.protocol().verify_with(self.hmac_key(), message, signature)
     }
 
     /// Two: "If key is longer than 32 bytes, discard the excess. (This selects the HMAC-key portion.)"

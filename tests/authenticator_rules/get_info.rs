@@ -181,7 +181,7 @@ fn state_that_was_altered_is_refused() {
         &[0xa1, 0x02, 0x05],
         &[0xa1, 0x01, 0x01],
         // Another version.
-        &[0xa2, 0x01, 0x02, 0x02, 0x05],
+        &[0xa2, 0x01, 0x03, 0x02, 0x05],
         // Trailing bytes, and a PIN that is none.
         &[0xa2, 0x01, 0x01, 0x02, 0x05, 0x00],
         &[0xa3, 0x01, 0x01, 0x02, 0x05, 0x03, 0xf6],
@@ -199,8 +199,9 @@ fn state_with_more_tries_than_there_are_is_refused() {
         let state = StateRecord::new(SecretBytes::new(bytes.to_vec()));
         Authenticator::new(Settings::security_key(), Some(&state), Arc::new(RustCrypto)).err()
     };
-    assert_eq!(*state.last().unwrap(), 8, "the tries stand last");
+    let tries = state.len() - 3;
+    assert_eq!(state[tries], 8, "the tries stand before the length of the PIN");
     assert_eq!(start(&state), None);
-    *state.last_mut().unwrap() = 9;
+    state[tries] = 9;
     assert_eq!(start(&state), Some(CannotStart::State(InvalidState)));
 }

@@ -232,6 +232,10 @@ fn go_on_over_locked(world: &mut World, mut step: Step, unlock: fn() -> Answer) 
                 let found = if locked { Err(StoreError::Locked) } else { world.store.load(&query) };
                 world.authenticator.loaded(pending, found, world.now, &mut world.rng)
             }
+            Step::Survey(pending) => {
+                let found = if locked { Err(StoreError::Locked) } else { world.store.survey() };
+                world.authenticator.surveyed(pending, found, world.now)
+            }
             Step::Commit(changes, pending) => {
                 let result = if locked { Err(StoreError::Locked) } else { world.store.commit(changes) };
                 world.authenticator.committed(pending, result, world.now, &mut world.rng)

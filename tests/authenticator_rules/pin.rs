@@ -51,7 +51,8 @@ fn pin_try_is_committed_before_the_comparison() {
         let (changes, pending) = world.until_commit(step, Person::Absent);
         assert!(changes.put.is_empty() && changes.delete.is_empty() && !changes.clear);
         let state = changes.state.as_ref().unwrap().encoded().expose().to_vec();
-        assert_eq!(*state.last().unwrap(), 7);
+        // { .., 3: { .., 6: tries, 7: length } }
+        assert_eq!(state[state.len() - 4..], [0x06, 7, 0x07, 4]);
         let step = world.commit(changes, pending);
         let response = match entry {
             PIN => world.finish(step, Person::Absent).response,

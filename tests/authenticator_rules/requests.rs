@@ -155,6 +155,10 @@ impl World {
             step = match step {
                 Step::Commit(changes, pending) => return (changes, pending),
                 Step::Load(query, pending) => self.loaded(&query, pending),
+                Step::Survey(pending) => {
+                    let found = self.store.survey();
+                    self.authenticator.surveyed(pending, found, self.now)
+                }
                 Step::Ask(question, pending) => {
                     let answer = answer(&question, person);
                     self.authenticator.answer(pending, answer, self.now, &mut self.rng)
@@ -188,6 +192,7 @@ pub fn done(step: Step) -> Response {
         Step::Done(outcome) => outcome.response,
         Step::Ask(question, _) => panic!("asks {question:?}"),
         Step::Load(query, _) => panic!("loads {query:?}"),
+        Step::Survey(_) => panic!("surveys"),
         Step::Commit(..) => panic!("commits"),
     }
 }

@@ -30,7 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("client", &["pin_uv", "ctap2", "webauthn", "crypto", "cose", "cbor", "secret"]),
     ("vault", &["credential", "webauthn", "crypto", "cose", "cbor", "secret", "time"]),
     ("extension", &["pin_uv", "ctap2", "credential", "webauthn", "crypto", "cbor", "secret", "user"]),
-    ("pin_uv", &["crypto", "cose", "secret"]),
+    ("pin_uv", &["webauthn", "crypto", "cose", "secret", "time"]),
     ("ctap2", &["webauthn", "cose", "cbor"]),
     ("attestation", &["webauthn", "crypto", "cose"]),
     ("credential", &["webauthn", "crypto", "cose", "cbor", "secret", "time"]),
