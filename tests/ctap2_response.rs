@@ -172,7 +172,7 @@ fn get_info_is_written_member_by_member_and_its_options_in_canonical_order() {
         14 => 1,
         22 => ["packed"],
     });
-    assert_eq!(body(&Response::GetInfo(get_info()).encode()), expected.unwrap());
+    assert_eq!(body(&Response::GetInfo(Box::new(get_info())).encode()), expected.unwrap());
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn get_info_leaves_out_what_would_say_nothing() {
         attestation_formats: vec![],
         ..get_info()
     };
-    let response = body(&Response::GetInfo(least).encode());
+    let response = body(&Response::GetInfo(Box::new(least)).encode());
     let keys: Vec<_> = response.as_map().unwrap().iter().map(|(key, _)| key.clone()).collect();
     assert_eq!(keys, [1, 3, 4, 5].map(Value::from));
 }

@@ -131,7 +131,8 @@ impl Authenticator {
         let records = applicable(&job.request, records, verified);
         // Steps 8 and 9: presence that built-in user verification will prove, or a token has proven, is not asked for.
         let ask_presence = wants_presence(&job.request) && job.proofs.present.is_none();
-        if !job.uv && !ask_presence && !(records.len() > 1 && self.lets_choose(&job)) {
+        let ask_choice = records.len() > 1 && self.lets_choose(&job);
+        if !(job.uv || ask_presence || ask_choice) {
             return self.sign_first(job, records, now, rng);
         }
         job.accounts = records.iter().map(|record| Account::from(&record.credential)).collect();

@@ -159,7 +159,7 @@ impl Authenticator {
         let remembered = self.stateful.take();
         self.tick(now);
         if matches!(request, Request::GetInfo) {
-            return Step::respond(Response::GetInfo(self.info()));
+            return Step::respond(Response::GetInfo(Box::new(self.info())));
         }
         if let Err(status) = self.claim_floor() {
             return Step::failed(status);
@@ -173,7 +173,7 @@ impl Authenticator {
             Request::ClientPin(request) => self.client_pin(&request, rng).into(),
             Request::Reset => self.reset(now).into(),
             Request::Selection => self.ask(Job::Select, Purpose::Select, false, now),
-            Request::GetInfo => Step::respond(Response::GetInfo(self.info())),
+            Request::GetInfo => Step::respond(Response::GetInfo(Box::new(self.info()))),
             Request::CredentialManagement(_) | Request::LargeBlobs(_) | Request::Config(_) => {
                 Step::failed(Status::InvalidCommand)
             }
@@ -287,7 +287,7 @@ impl Authenticator {
         self.settle(&pending);
         match (pending.work, result) {
             // What is stored counts, whoever has the floor by now.
-            (Work::ReplaceState { state, reset }, Ok(())) => self.state_replaced(state, reset, current),
+            (Work::ReplaceState { state, reset }, Ok(())) => self.state_replaced(*state, reset, current),
             _ if !current => stale(),
             (work, Ok(())) => self.go_on(work, now, rng),
             // These change the state alone, and can be made again.
@@ -415,7 +415,7 @@ impl Authenticator {
     pub(super) fn replace_state(&mut self, state: State, reset: bool) -> Step {
         self.unsettled = true;
         let changes = ChangeSet { clear: reset, state: Some(state.encode()), ..ChangeSet::default() };
-        Step::Commit(changes, self.pending(Work::ReplaceState { state, reset }))
+        Step::Commit(changes, self.pending(Work::ReplaceState { state: Box::new(state), reset }))
     }
 
     fn state_replaced(&mut self, state: State, reset: bool, current: bool) -> Step {
@@ -450,7 +450,7 @@ impl Authenticator {
         match blocked {
             Work::Find { query, job } => self.load(query, job),
             Work::Survey => Step::Survey(self.pending(Work::Survey)),
-            Work::ReplaceState { state, reset } => self.replace_state(state, reset),
+            Work::ReplaceState { state, reset } => self.replace_state(*state, reset),
             Work::CountTry { .. } | Work::RestoreTries { .. } => {
                 Step::Commit(self.change_state(), self.pending(blocked))
             }

@@ -90,7 +90,7 @@ pub(super) enum Work {
     /// The command's own commit: after it the response leaves, and what the next command goes on from is remembered.
     Respond { outcome: Box<Outcome>, remember: Option<Stateful> },
     /// The commit of a first PIN or of a reset.
-    ReplaceState { state: State, reset: bool },
+    ReplaceState { state: Box<State>, reset: bool },
 }
 
 /// The commands that take more than one step.

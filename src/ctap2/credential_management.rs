@@ -1,6 +1,6 @@
 //! authenticatorCredentialManagement (CTAP 2.3 section 6.8).
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     entity,
@@ -79,7 +79,7 @@ pub enum CredentialManagementResponse {
         total: Option<u64>,
     },
     /// One credential.
-    Credential(ManagedCredential),
+    Credential(Box<ManagedCredential>),
 }
 
 /// One credential, as authenticatorCredentialManagement shows it.

@@ -1,6 +1,6 @@
 //! A command's outcome.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     client_pin::ClientPinResponse, credential_management::CredentialManagementResponse,
@@ -21,7 +21,7 @@ pub enum Response {
     /// authenticatorGetAssertion and authenticatorGetNextAssertion
     GetAssertion(GetAssertionResponse),
     /// authenticatorGetInfo
-    GetInfo(GetInfoResponse),
+    GetInfo(Box<GetInfoResponse>),
     /// authenticatorClientPIN
     ClientPin(ClientPinResponse),
     /// authenticatorCredentialManagement

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod display;
 mod extensions;
 mod get_assertion;
 mod get_info;
