@@ -1,6 +1,6 @@
 //! Secrets: born in a zeroizing box, never printed, never cloned by accident, compared in constant time only.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
@@ -46,6 +46,12 @@ impl<const N: usize> Secret<N> {
         Self::init_with(|secret| secret.copy_from_slice(self.expose()))
     }
 
+    /// The same bytes where their number is not part of the type. They are not copied.
+    pub fn into_bytes(mut self) -> SecretBytes {
+        let bytes: Box<[u8]> = core::mem::replace::<Box<[u8; N]>>(&mut self.0, Box::new([0; N]));
+        SecretBytes::new(bytes.into_vec())
+    }
+
     /// Whether both hold the same bytes, in constant time.
     pub fn ct_eq(&self, other: &[u8]) -> bool {
         self.0.as_slice().ct_eq(other).into()
@@ -67,6 +73,13 @@ impl SecretBytes {
     /// Takes the bytes over; they are not copied.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// `length` random bytes.
+    pub fn make_random(length: usize, rng: &mut dyn CryptoRng) -> Self {
+        let mut bytes = Self::new(vec![0; length]);
+        rng.fill_bytes(&mut bytes.0);
+        bytes
     }
 
     /// The bytes themselves. The name is loud on purpose: whoever calls this answers for where they go.

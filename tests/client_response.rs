@@ -173,6 +173,8 @@ fn a_registration_response_has_the_members_of_the_standard() {
 /// SubjectPublicKeyInfo of the ceremonies' private keys, made with Python `cryptography`.
 const NONE_ES256_SPKI: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEr--hb5fKmy0j64bMtkCY0g25CFYGLrJJwzqbZy8m32GTCla4ei_KZjNLA0\
      WKv4eXF8Esxo7XMpCvLiZkeWuSIA";
+const PACKED_ES384_SPKI: &str = "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAESGa9iwHaeJ6euAbl6rBa5aY4VCKWqwV6Lxu86bWPigi5FxOQtYo3rH__\
+     wsX0WFfaKgsCTH9LcgcqH5a9MKcmGq6Vcd05hw6ynlXAlBxrCOiWKaHqEhaqZM5XwoB785Aa";
 const PACKED_EDDSA_SPKI: &str = "MCowBQYDK2VwAyEAROBt3TMcNqjcZnurUryuY0hskWql4znmrOuqhJNL-DI";
 
 #[test]
@@ -181,12 +183,13 @@ fn the_public_key_is_told_for_our_algorithms_and_its_algorithm_for_all() {
         let json = finish(&registration("direct", json!({})), registration_result(answer(&ceremony)));
         let response = &json["response"];
         assert_eq!(response["publicKeyAlgorithm"], ceremony["alg"], "{}", ceremony["id"]);
-        let ours = [json!(-7), json!(-8)].contains(&ceremony["alg"]);
+        let ours = [json!(-7), json!(-8), json!(-35)].contains(&ceremony["alg"]);
         assert_eq!(response.get("publicKey").is_some(), ours, "{}", ceremony["id"]);
     }
-    let json =
-        finish(&registration("direct", json!({})), registration_result(answer(&ceremony("packed.EdDSA"))));
-    assert_eq!(json["response"]["publicKey"], PACKED_EDDSA_SPKI);
+    for (id, expected) in [("packed.EdDSA", PACKED_EDDSA_SPKI), ("packed.ES384", PACKED_ES384_SPKI)] {
+        let json = finish(&registration("direct", json!({})), registration_result(answer(&ceremony(id))));
+        assert_eq!(json["response"]["publicKey"], expected);
+    }
 }
 
 #[test]

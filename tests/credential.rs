@@ -47,7 +47,8 @@ fn record(algorithm: CoseAlgorithm) -> CredentialRecord {
         last_used: Some(UnixTime(1_800_000_000)),
     };
     let secret = CredentialSecret {
-        key: RustCrypto.make_key_pair(algorithm, &mut ScriptedRng::new([&[1; 32]])),
+        key: RustCrypto
+            .make_key_pair(algorithm, &mut ScriptedRng::new([vec![1; algorithm.private_length()]])),
         cred_random_with_uv: secret(2),
         cred_random_without_uv: secret(3),
     };
@@ -86,7 +87,7 @@ fn refusal(key: u64, member: impl Into<Value>) -> Option<InvalidRecord> {
 #[test]
 fn the_encoded_form_is_the_documented_one() {
     let record = record(CoseAlgorithm::EdDsa);
-    let PublicKey::Ed25519(public) = *record.secret.key.public() else { panic!() };
+    let PublicKey::Ed25519(public) = record.secret.key.public().clone() else { panic!() };
     let documented = cbor!({
         1 => 1,
         2 => Value::Bytes(b"credential id".into()),
@@ -119,10 +120,11 @@ fn pair((key, value): (u64, Value)) -> (Value, Value) {
 
 #[test]
 fn a_record_is_read_back_whole() {
-    for algorithm in [CoseAlgorithm::Es256, CoseAlgorithm::EdDsa] {
+    for algorithm in CoseAlgorithm::ALL.iter().copied() {
         let record = record(algorithm);
         for read in [CredentialRecord::decode(record.encode().expose()).unwrap(), record.clone_secret()] {
             assert_eq!(read.credential, record.credential);
+            assert_eq!(read.secret.key.algorithm(), algorithm);
             assert_eq!(read.secret.key.public(), record.secret.key.public());
             assert_eq!(read.secret.key.private().expose(), record.secret.key.private().expose());
             assert_eq!(read.secret.cred_random_with_uv.expose(), &[2; 32]);
@@ -199,6 +201,27 @@ fn members_out_of_their_range_are_refused() {
         (18, bytes(15)),
     ] {
         assert_eq!(refusal(key, member.clone()), Some(InvalidRecord::Malformed), "{key}: {member:?}");
+    }
+}
+
+#[test]
+fn keys_are_as_long_as_their_algorithm_demands() {
+    for algorithm in CoseAlgorithm::ALL.iter().copied() {
+        for (key, change) in [(9, 1), (9, -1), (10, 1), (10, -1)] {
+            let mut members = value(&record(algorithm));
+            let length = members[&key].as_bytes().unwrap().len().checked_add_signed(change).unwrap();
+            members.insert(key, Value::Bytes(vec![1; length]));
+            let read = CredentialRecord::decode(&encode(&members));
+            assert_eq!(read.err(), Some(InvalidRecord::Malformed), "{algorithm:?}: {length} bytes at {key}");
+        }
+    }
+    // The key of one algorithm under the name of another.
+    for (algorithm, other) in
+        [(CoseAlgorithm::Es256, -8), (CoseAlgorithm::Es256, -35), (CoseAlgorithm::EdDsa, -9)]
+    {
+        let mut members = value(&record(algorithm));
+        members.insert(8, other.into());
+        assert_eq!(CredentialRecord::decode(&encode(&members)).err(), Some(InvalidRecord::Malformed));
     }
 }
 

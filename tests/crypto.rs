@@ -9,11 +9,11 @@ use common::{
 use countersign::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
     crypto::{CryptoProvider, Hkdf, KeyPair, RustCrypto},
-    secret::Secret,
+    secret::SecretBytes,
 };
 
-fn secret(bytes: &[u8]) -> Secret<32> {
-    Secret::from_slice(bytes).unwrap()
+fn secret(bytes: &[u8]) -> SecretBytes {
+    SecretBytes::new(bytes.to_vec())
 }
 
 #[test]
@@ -77,11 +77,17 @@ fn rfc_8032_signatures() {
 }
 
 #[test]
-fn keys_are_made_from_32_drawn_bytes() {
-    let drawn = [0x42; 32];
-    for algorithm in [CoseAlgorithm::Es256, CoseAlgorithm::EdDsa] {
+fn keys_are_made_from_as_many_drawn_bytes_as_their_algorithm_has() {
+    for (algorithm, length) in
+        [(CoseAlgorithm::Es256, 32), (CoseAlgorithm::Esp384, 48), (CoseAlgorithm::Ed25519, 32)]
+    {
+        assert_eq!(algorithm.private_length(), length);
+    }
+    for algorithm in CoseAlgorithm::ALL.iter().copied() {
+        let drawn = vec![0x42; algorithm.private_length()];
         let made = RustCrypto.make_key_pair(algorithm, &mut ScriptedRng::new([&drawn]));
-        assert_eq!(made.private().expose(), &drawn);
+        assert_eq!(made.algorithm(), algorithm);
+        assert_eq!(made.private().expose(), drawn);
         assert_eq!(made.public(), RustCrypto.import(algorithm, secret(&drawn)).unwrap().public());
     }
 }
@@ -93,9 +99,71 @@ fn a_scalar_that_does_not_exist_is_refused_and_drawn_again() {
     for bad in [[0; 32].as_slice(), &order, &[0xff; 32]] {
         assert!(RustCrypto.import(CoseAlgorithm::Es256, secret(bad)).is_err());
         let made = RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut ScriptedRng::new([bad, &good]));
-        assert_eq!(made.private().expose(), &good);
+        assert_eq!(made.private().expose(), good);
         let agreement = RustCrypto.make_agreement_key(&mut ScriptedRng::new([bad, &good]));
         assert_eq!(PublicKey::P256(agreement.public()), *made.public());
+    }
+}
+
+#[test]
+fn a_p384_scalar_that_does_not_exist_is_refused_and_drawn_again() {
+    let order =
+        "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
+    let (order, good) = (hex::decode(order).unwrap(), [1; 48]);
+    for bad in [[0; 48].as_slice(), &order, &[0xff; 48]] {
+        assert!(RustCrypto.import(CoseAlgorithm::Es384, secret(bad)).is_err());
+        let made = RustCrypto.make_key_pair(CoseAlgorithm::Es384, &mut ScriptedRng::new([bad, &good]));
+        assert_eq!(made.private().expose(), good);
+    }
+}
+
+#[test]
+fn private_keys_of_another_length_than_their_algorithms_are_refused() {
+    for algorithm in CoseAlgorithm::ALL.iter().copied() {
+        for length in [0, 31, 32, 33, 47, 48, 49] {
+            let taken = RustCrypto.import(algorithm, secret(&vec![1; length])).is_ok();
+            assert_eq!(taken, length == algorithm.private_length(), "{algorithm:?}, {length} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_signature_verifies_under_its_own_key_message_and_algorithm_only() {
+    for algorithm in CoseAlgorithm::ALL.iter().copied() {
+        let pair =
+            |byte| RustCrypto.import(algorithm, secret(&vec![byte; algorithm.private_length()])).unwrap();
+        let (pair, other) = (pair(1), pair(2));
+        let signer = RustCrypto.signer(&pair).unwrap();
+        let signature = signer.sign(&[b"mess", b"age"]);
+        assert_eq!(signature, signer.sign(&[b"message"]), "{algorithm:?} is deterministic");
+        let verify = |algorithm, key: &PublicKey, message: &[u8], signature: &[u8]| {
+            RustCrypto.verify(algorithm, key, &[message], signature).is_ok()
+        };
+        assert!(verify(algorithm, pair.public(), b"message", &signature), "{algorithm:?}");
+        assert!(!verify(algorithm, other.public(), b"message", &signature), "{algorithm:?}");
+        assert!(!verify(algorithm, pair.public(), b"massage", &signature), "{algorithm:?}");
+        assert!(!verify(algorithm, pair.public(), b"message", &signature[1..]), "{algorithm:?}");
+        // -7 and -9 name the same signature, as do -8 and -19, -35 and -51.
+        for second in CoseAlgorithm::ALL.iter().copied() {
+            let same = pair.public().is_for(second);
+            assert_eq!(
+                verify(second, pair.public(), b"message", &signature),
+                same,
+                "{algorithm:?} as {second:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn identifiers_are_those_of_the_cose_registry() {
+    let identifiers = |list: &[CoseAlgorithm]| list.iter().map(|a| a.identifier()).collect::<Vec<_>>();
+    assert_eq!(identifiers(&CoseAlgorithm::ALL[..6]), [-7, -8, -35, -9, -19, -51]);
+    for algorithm in CoseAlgorithm::ALL.iter().copied() {
+        assert_eq!(CoseAlgorithm::from_identifier(algorithm.identifier()), Some(algorithm));
+    }
+    for other in [-36, -53, -257, -50, 0, 7, i64::MIN] {
+        assert_eq!(CoseAlgorithm::from_identifier(other), None);
     }
 }
 
@@ -104,6 +172,6 @@ fn the_halves_of_a_pair_are_of_one_algorithm() {
     let ed25519 = PublicKey::Ed25519([0; 32]);
     let p256 = PublicKey::P256(P256Point { x: [0; 32], y: [0; 32] });
     assert!(KeyPair::from_parts(CoseAlgorithm::Es256, secret(&[1; 32]), ed25519).is_err());
-    assert!(KeyPair::from_parts(CoseAlgorithm::EdDsa, secret(&[1; 32]), p256).is_err());
+    assert!(KeyPair::from_parts(CoseAlgorithm::EdDsa, secret(&[1; 32]), p256.clone()).is_err());
     assert!(RustCrypto.verify(CoseAlgorithm::EdDsa, &p256, &[b""], &[0; 64]).is_err());
 }

@@ -110,7 +110,7 @@ fn cose_keys_of_our_algorithms_are_read_and_written_back() {
     }
     let all = vectors("webauthn_l3_ceremonies");
     let ours = list(&all, "vectors").iter().filter_map(|vector| vector["alg"].as_i64());
-    assert_eq!(read, ours.filter(|alg| [-7, -8].contains(alg)).collect::<Vec<_>>());
+    assert_eq!(read, ours.filter(|alg| [-7, -8, -35].contains(alg)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -125,8 +125,17 @@ fn a_cose_key_of_another_type_curve_or_length_is_refused() {
     assert!(ec2("010103262001").is_none(), "kty OKP with -7");
     assert!(ec2("010203272001").is_none(), "EC2 with -8");
     assert!(ec2("010203262002").is_none(), "P-384");
+    assert!(ec2("010203282001").is_some(), "-9 is ES256 on P-256");
+    assert!(ec2("01020338222001").is_none(), "-35 with P-256");
+    assert!(ec2("01020338222002").is_none(), "-35 with 32 bytes");
+    let p384 = |head: &str| read(format!("a5{head}215830{0}225830{0}", "11".repeat(48)));
+    assert!(p384("01020338222002").is_some() && p384("01020338322002").is_some(), "-35 and -51");
+    assert!(p384("010203262001").is_none(), "-7 with 48 bytes");
+    assert!(p384("01020338222001").is_none(), "-35 with the curve's name of P-256");
     assert!(read(format!("a4010203262001215820{x}")).is_none(), "no y");
     assert!(read(format!("a4010103272006215820{x}")).is_some());
+    assert!(read(format!("a4010103322006215820{x}")).is_some(), "-19");
+    assert!(read(format!("a4010103272004215820{x}")).is_none(), "X25519");
     assert!(read(format!("a401010327200621581f{}", &x[2..])).is_none(), "31 bytes");
     assert!(read("00".into()).is_none());
 }
@@ -169,7 +178,7 @@ fn what_is_written_is_read_back() {
             view.extensions().map(|outputs| outputs.named("credProtect").unwrap().unsigned().unwrap());
         assert_eq!(level, (!extensions.is_empty()).then_some(2));
         let read = view.attested.map(|(aaguid, id, item)| (aaguid, id, PublicKey::from_cose(&item).unwrap()));
-        let written = attested.map(|_| (Aaguid([3; 16]), id.clone(), (CoseAlgorithm::Es256, key)));
+        let written = attested.map(|_| (Aaguid([3; 16]), id.clone(), (CoseAlgorithm::Es256, key.clone())));
         assert_eq!(read, written);
     }
 }

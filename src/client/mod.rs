@@ -31,6 +31,7 @@ mod extensions;
 mod json;
 mod options;
 mod origin;
+mod public_key;
 mod registration;
 mod response;
 

@@ -9,6 +9,7 @@ use super::{
     extensions::CreationExtensions,
     options::{AttestationConveyance, CreationOptions, CredentialParameters, Hint, Requirement},
     origin::Caller,
+    public_key::subject_public_key_info,
     response::{self, Collected, JsonText, ResponseJson},
 };
 use crate::{
@@ -164,7 +165,7 @@ impl Registration {
         json.base64url("attestationObject", &self.attestation_object(response, *aaguid)?);
         json.base64url("authenticatorData", &response.auth_data);
         json.texts("transports", sorted(result.transports).into_iter().map(Transport::name));
-        if let Some(public_key) = response::subject_public_key_info(key) {
+        if let Some(public_key) = subject_public_key_info(key) {
             json.base64url("publicKey", &public_key);
         }
         json.integer("publicKeyAlgorithm", algorithm);

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     cbor::{Item, Writer, write_value},
-    cose::PublicKey,
     secret::Secret,
     webauthn::{
         AuthenticatorAttachment, AuthenticatorDataView, ClientData, ClientDataHash, ClientDataType,
@@ -109,23 +108,6 @@ pub(super) fn statement_has(statement: &Value, name: &str) -> bool {
 /// `alg` of a COSE_Key, whether it is one of ours or not.
 pub(super) fn key_algorithm(key: &Item<'_>) -> Option<i64> {
     key.map()?.at(3)?.integer()
-}
-
-/// RFC 5480: SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING { 04, x, y } }, up to and with the 04.
-const P256_PREFIX: [u8; 27] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
-];
-/// RFC 8410: SEQUENCE { SEQUENCE { id-Ed25519 }, BIT STRING { key } }, up to the key.
-const ED25519_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
-/// The DER SubjectPublicKeyInfo of a COSE_Key, as getPublicKey() returns it; `None` for algorithms that are not ours.
-pub(super) fn subject_public_key_info(key: &Item<'_>) -> Option<Vec<u8>> {
-    let (_, key) = PublicKey::from_cose(key)?;
-    Some(match key {
-        PublicKey::P256(point) => [P256_PREFIX.as_slice(), &point.x, &point.y].concat(),
-        PublicKey::Ed25519(key) => [ED25519_PREFIX.as_slice(), &key].concat(),
-    })
 }
 
 /// Writes `prf` into clientExtensionResults. At creation it says whether there is a PRF.

@@ -2,11 +2,21 @@
 //!
 //! ```text
 //! { 1: 1, 2: id (bstr), 3: rp.id (tstr), ? 4: rp.name, 5: user.id (bstr), ? 6: user.name, ? 7: user.displayName,
-//!   8: COSE algorithm, 9: public key (bstr; x || y of P-256, or 32 bytes of Ed25519), 10: private key (bstr 32),
+//!   8: COSE algorithm, 9: public key (bstr), 10: private key (bstr),
 //!   11: CredRandomWithUV (bstr 32), 12: CredRandomWithoutUV (bstr 32), 13: signature counter, 14: credProtect level,
 //!   15: discoverable, 16: backup eligible, 17: backed up, 18: AAGUID (bstr 16), 19: order of creation,
 //!   ? 20: created, ? 21: last used }
 //! ```
+//!
+//! The keys' form follows from the COSE algorithm:
+//!
+//! | 8 | 9 | 10 |
+//! |---|---|---|
+//! | -7 ES256, -9 ESP256 | x ‖ y on P-256, 64 bytes | scalar, big endian, 32 bytes |
+//! | -35 ES384, -51 ESP384 | x ‖ y on P-384, 96 bytes | scalar, big endian, 48 bytes |
+//! | -8 EdDSA, -19 Ed25519 | RFC 8032, 32 bytes | seed, 32 bytes |
+//! | -48 ML-DSA-44 | FIPS 204, 1312 bytes | seed, 32 bytes |
+//! | -49 ML-DSA-65 | FIPS 204, 1952 bytes | seed, 32 bytes |
 //!
 //! Dates are Unix seconds. Higher keys belong to later versions of this form and are kept as they are.
 
@@ -15,7 +25,7 @@ use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 use super::model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret};
 use crate::{
     cbor::{Entries, Item, Profile, Writer},
-    cose::{CoseAlgorithm, P256Point, PublicKey},
+    cose::{CoseAlgorithm, PublicKey},
     crypto::KeyPair,
     secret::{Secret, SecretBytes},
     time::UnixTime,
@@ -79,11 +89,12 @@ impl CredentialRecord {
         SecretBytes::new(writer.finish())
     }
 
-    /// At least the bytes of the encoded form: what has a fixed length takes less than 512.
+    /// At least the bytes of the encoded form: what has a fixed length takes less than 512, with a private key.
     fn room(&self) -> usize {
         let Credential { id, rp, user, .. } = &self.credential;
         let names = [&rp.name, &user.name, &user.display_name];
-        let lengths = [id.as_bytes().len(), rp.id.as_str().len(), user.id.as_bytes().len()];
+        let public = self.secret.key.public().raw_length();
+        let lengths = [id.as_bytes().len(), rp.id.as_str().len(), user.id.as_bytes().len(), public];
         let unknown = self.unknown.values().map(|value| value.len().saturating_add(9));
         let names = names.into_iter().flatten().map(String::len);
         lengths.into_iter().chain(names).chain(unknown).fold(512, usize::saturating_add)
@@ -151,11 +162,7 @@ fn write_date(writer: &mut Writer, key: u64, date: Option<UnixTime>) {
 
 fn write_key(writer: &mut Writer, key: &KeyPair) {
     writer.unsigned(8).integer(key.algorithm().identifier());
-    writer.unsigned(9);
-    match key.public() {
-        PublicKey::P256(point) => writer.bytes(&[point.x, point.y].concat()),
-        PublicKey::Ed25519(public) => writer.bytes(public),
-    };
+    writer.unsigned(9).bytes(&key.public().to_raw());
     writer.unsigned(10).bytes(key.private().expose());
 }
 
@@ -218,19 +225,9 @@ impl<'a> Fields<'a> {
     fn key_pair(&self) -> Result<KeyPair, InvalidRecord> {
         let identifier = self.at(8, |item| item.integer())?;
         let algorithm = CoseAlgorithm::from_identifier(identifier).ok_or(InvalidRecord::Unsupported)?;
-        let public = match algorithm {
-            CoseAlgorithm::Es256 => PublicKey::P256(self.point()?),
-            CoseAlgorithm::EdDsa => PublicKey::Ed25519(self.array(9)?),
-        };
-        KeyPair::from_parts(algorithm, self.secret(10)?, public).map_err(|_| InvalidRecord::Malformed)
-    }
-
-    fn point(&self) -> Result<P256Point, InvalidRecord> {
-        let encoded = self.array::<64>(9)?;
-        match encoded.as_chunks::<32>() {
-            ([x, y], []) => Ok(P256Point { x: *x, y: *y }),
-            _ => Err(InvalidRecord::Malformed),
-        }
+        let public = PublicKey::from_raw(algorithm, self.bytes(9)?).ok_or(InvalidRecord::Malformed)?;
+        let private = SecretBytes::new(self.bytes(10)?.to_vec());
+        KeyPair::from_parts(algorithm, private, public).map_err(|_| InvalidRecord::Malformed)
     }
 
     /// The members of later versions, which have higher keys. Any other unknown key is of no version.

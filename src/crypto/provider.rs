@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 
 use crate::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
-    secret::Secret,
+    secret::{Secret, SecretBytes},
 };
 
 /// An operation failed because of its input: a key that is no key, a point off the curve, an algorithm that the provider
@@ -26,24 +26,25 @@ impl core::error::Error for CryptoError {}
 /// together: EdDSA signs with this public key, and one that came from elsewhere would give the seed away.
 pub struct KeyPair {
     algorithm: CoseAlgorithm,
-    private: Secret<32>,
+    /// Invariant: as long as the algorithm demands.
+    private: SecretBytes,
+    /// Invariant: of the algorithm.
     public: PublicKey,
 }
 
 impl KeyPair {
-    /// Joins the halves of a pair that was made or stored together. `private` is the P-256 scalar (big endian) or the
-    /// Ed25519 seed. Refused when the public key is of another algorithm; whether it belongs to the private key is
-    /// checked by [`CryptoProvider::import`], which is what keys from outside must go through.
+    /// Joins the halves of a pair that was made or stored together. Refused when `private` has not the length of the
+    /// algorithm ([`CoseAlgorithm::private_length`]), or the public key is of another algorithm; whether it belongs to
+    /// the private key is checked by [`CryptoProvider::import`], which is what keys from outside must go through.
     pub fn from_parts(
         algorithm: CoseAlgorithm,
-        private: Secret<32>,
+        private: SecretBytes,
         public: PublicKey,
     ) -> Result<Self, CryptoError> {
-        match (algorithm, &public) {
-            (CoseAlgorithm::Es256, PublicKey::P256(_)) | (CoseAlgorithm::EdDsa, PublicKey::Ed25519(_)) => {
-                Ok(Self { algorithm, private, public })
-            }
-            _ => Err(CryptoError),
+        if private.expose().len() == algorithm.private_length() && public.is_for(algorithm) {
+            Ok(Self { algorithm, private, public })
+        } else {
+            Err(CryptoError)
         }
     }
 
@@ -52,8 +53,8 @@ impl KeyPair {
         self.algorithm
     }
 
-    /// The P-256 scalar (big endian) or the Ed25519 seed.
-    pub fn private(&self) -> &Secret<32> {
+    /// The ECDSA scalar (big endian) or the seed, of the length of the algorithm.
+    pub fn private(&self) -> &SecretBytes {
         &self.private
     }
 
@@ -64,14 +65,15 @@ impl KeyPair {
 
     /// A second copy, for stores that hand out records.
     pub fn clone_secret(&self) -> Self {
-        Self { algorithm: self.algorithm, private: self.private.clone_secret(), public: self.public }
+        Self { algorithm: self.algorithm, private: self.private.clone_secret(), public: self.public.clone() }
     }
 }
 
 /// A key that is ready to sign.
 pub trait Signer: Send {
-    /// Signs the concatenation of `message`. ES256 returns a DER `ECDSA-Sig-Value` (RFC 3279; at most 72 bytes), EdDSA
-    /// 64 bytes, as WebAuthn section "Signature Formats for Packed Attestation" has them.
+    /// Signs the concatenation of `message`. ECDSA returns a DER `ECDSA-Sig-Value` (RFC 3279; at most 72 bytes on P-256
+    /// and 104 on P-384), EdDSA 64 bytes, ML-DSA-44 2420 and ML-DSA-65 3309, as WebAuthn section "Signature Formats for
+    /// Packed Attestation" has them.
     fn sign(&self, message: &[&[u8]]) -> Vec<u8>;
 }
 
@@ -88,12 +90,14 @@ pub trait CryptoProvider: Send + Sync {
     /// What it is called in `key info`.
     fn name(&self) -> &'static str;
 
-    /// Makes a credential key pair. Draws 32 bytes from `rng`; for ES256 they are the scalar, big endian, and are drawn
-    /// again in the 2^-32 case that they are zero or not below the group order; for EdDSA they are the seed.
+    /// Makes a credential key pair. Draws [`CoseAlgorithm::private_length`] bytes from `rng`: for ECDSA they are the
+    /// scalar, big endian, and are drawn again in the 2^-32 case (P-384: 2^-194) that they are zero or not below the
+    /// group order; for EdDSA and ML-DSA they are the seed.
     fn make_key_pair(&self, algorithm: CoseAlgorithm, rng: &mut dyn CryptoRng) -> KeyPair;
 
-    /// Takes a private key from outside and derives its public half.
-    fn import(&self, algorithm: CoseAlgorithm, private: Secret<32>) -> Result<KeyPair, CryptoError>;
+    /// Takes a private key from outside and derives its public half. Refused: another length than the algorithm's, and
+    /// what is no scalar.
+    fn import(&self, algorithm: CoseAlgorithm, private: SecretBytes) -> Result<KeyPair, CryptoError>;
 
     /// Loads a stored pair for signing.
     fn signer(&self, pair: &KeyPair) -> Result<Box<dyn Signer>, CryptoError>;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cbor::Writer,
     cose::{CoseAlgorithm, PublicKey},
-    crypto::{CryptoError, CryptoProvider, Hkdf, RustCrypto, hmac_sha256, hmac_sha256_verify},
+    crypto::{CryptoError, CryptoProvider, Hkdf, KeyPair, RustCrypto, hmac_sha256, hmac_sha256_verify},
     secret::Secret,
 };
 
@@ -104,20 +104,25 @@ impl RootKey {
 
     /// The public half of the lineage key.
     pub(super) fn lineage_public(&self) -> Result<[u8; 32], VaultError> {
-        let pair = RustCrypto.import(CoseAlgorithm::EdDsa, self.derive_plain("lineage")).map_err(broken)?;
+        let pair = self.lineage()?;
         match pair.public() {
             PublicKey::Ed25519(key) => Ok(*key),
-            PublicKey::P256(_) => Err(broken(CryptoError)),
+            _ => Err(broken(CryptoError)),
         }
     }
 
     /// The link that this key signs for its successor, or for itself where it is the first.
     pub(super) fn sign_link(&self, key_gen: u64, public_key: [u8; 32]) -> Result<Link, VaultError> {
-        let pair = RustCrypto.import(CoseAlgorithm::EdDsa, self.derive_plain("lineage")).map_err(broken)?;
+        let pair = self.lineage()?;
         let message = link_message(&self.vault_id, key_gen, &public_key);
         let signature = RustCrypto.signer(&pair).map_err(broken)?.sign(&[&message]);
         let signature = signature.try_into().map_err(|_| broken(CryptoError))?;
         Ok(Link { key_gen, public_key, signature })
+    }
+
+    fn lineage(&self) -> Result<KeyPair, VaultError> {
+        let seed = self.derive_plain("lineage").into_bytes();
+        RustCrypto.import(CoseAlgorithm::EdDsa, seed).map_err(broken)
     }
 
     fn derive_plain(&self, name: &str) -> Secret<32> {

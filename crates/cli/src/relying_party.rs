@@ -322,7 +322,7 @@ mod tests {
         let (creation, request) = options();
         let mut registered = verify_registration(&creation, &origin(), &registration).unwrap();
         let foreign = verify_registration(&creation, &origin(), &foreign).unwrap();
-        registered.public_key = foreign.public_key;
+        registered.public_key = foreign.public_key.clone();
         assert!(verify_assertion(&request, &origin(), &registered, &assertion).is_err());
         assert!(verify_assertion(&request, &origin(), &foreign, &assertion).is_err());
     }

@@ -1,0 +1,44 @@
+//! Ed25519 (RFC 8032).
+
+use alloc::{boxed::Box, vec::Vec};
+
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey, hazmat};
+use sha2::{Digest, Sha512};
+
+use crate::crypto::provider::{CryptoError, Signer};
+
+pub(super) fn public_key(seed: &[u8]) -> Result<[u8; 32], CryptoError> {
+    let signing = SigningKey::try_from(seed).map_err(|_| CryptoError)?;
+    Ok(signing.verifying_key().to_bytes())
+}
+
+struct EdDsaSigner {
+    expanded: hazmat::ExpandedSecretKey,
+    public: VerifyingKey,
+}
+
+pub(super) fn signer(seed: &[u8], public: &[u8; 32]) -> Result<Box<dyn Signer>, CryptoError> {
+    let seed: &[u8; 32] = seed.try_into().map_err(|_| CryptoError)?;
+    Ok(Box::new(EdDsaSigner {
+        expanded: hazmat::ExpandedSecretKey::from(seed),
+        public: VerifyingKey::from_bytes(public).map_err(|_| CryptoError)?,
+    }))
+}
+
+impl Signer for EdDsaSigner {
+    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+        let update = |hash: &mut Sha512| {
+            message.iter().for_each(|part| hash.update(part));
+            Ok(())
+        };
+        // `update` never fails, and nothing else in it can.
+        hazmat::raw_sign_byupdate::<Sha512, _>(&self.expanded, update, &self.public)
+            .map_or_else(|_| Vec::new(), |signature| signature.to_bytes().to_vec())
+    }
+}
+
+pub(super) fn verify(key: &[u8; 32], message: &[&[u8]], signature: &[u8]) -> Result<(), CryptoError> {
+    let key = VerifyingKey::from_bytes(key).map_err(|_| CryptoError)?;
+    let signature = Signature::from_slice(signature).map_err(|_| CryptoError)?;
+    key.verify_strict(&message.concat(), &signature).map_err(|_| CryptoError)
+}
