@@ -39,7 +39,7 @@ pub(super) fn response(authenticator: &Authenticator) -> GetInfoResponse {
         max_credential_count_in_list: Some(number(settings.max_credential_count_in_list)),
         max_credential_id_length: Some(number(CredentialId::MAX_LENGTH)),
         transports: settings.transports.iter().copied().map(Transport::name).collect(),
-        algorithms: settings.algorithms.iter().copied().map(CoseAlgorithm::identifier).collect(),
+        algorithms: settings.advertised_algorithms.iter().copied().map(CoseAlgorithm::identifier).collect(),
         max_serialized_large_blob_array: blob_array,
         force_pin_change: settings.client_pin.then_some(state.force_pin_change),
         min_pin_length: has_pin_input.then(|| authenticator.min_pin_length().into()),

@@ -87,8 +87,12 @@ pub struct Settings {
     pub aaguid: Aaguid,
     /// Who vouches for new credentials.
     pub attestation: AttestationFormat,
-    /// What is offered and negotiated, the preferred one first. Invariant: not empty, no repeats.
+    /// What can be negotiated: makeCredential takes the first algorithm of the relying party's list that is in here. All
+    /// of this build by default. Invariant: not empty, no repeats.
     pub algorithms: Vec<CoseAlgorithm>,
+    /// What getInfo lists, the preferred one first. ES256 and EdDSA by default, since some clients choke on algorithms
+    /// that they do not know. Invariant: not empty, no repeats, all of them in `algorithms`.
+    pub advertised_algorithms: Vec<CoseAlgorithm>,
     /// The length of new credential IDs. Invariant: 16 to 1023 bytes.
     pub credential_id_length: usize,
     /// Whether new credentials may leave their device.
@@ -190,7 +194,8 @@ impl Settings {
         Self {
             aaguid: COUNTERSIGN,
             attestation: AttestationFormat::PackedSelf,
-            algorithms: vec![CoseAlgorithm::Es256, CoseAlgorithm::EdDsa],
+            algorithms: CoseAlgorithm::ALL.to_vec(),
+            advertised_algorithms: vec![CoseAlgorithm::Es256, CoseAlgorithm::EdDsa],
             credential_id_length: 32,
             backup: NewCredentialBackup::DeviceBound,
             sign_count: CounterPolicy::PerCredential,
@@ -250,10 +255,11 @@ impl Settings {
 
     /// Checks every invariant.
     pub(super) fn check(&self) -> Result<(), InvalidSettings> {
-        let repeated =
-            |(index, algorithm)| self.algorithms.iter().take(index).any(|other| other == algorithm);
+        let enabled = |algorithm: &CoseAlgorithm| self.algorithms.contains(algorithm);
+        let advertised = &self.advertised_algorithms;
         let checks = [
-            ("algorithms", !self.algorithms.is_empty() && !self.algorithms.iter().enumerate().any(repeated)),
+            ("algorithms", is_list(&self.algorithms)),
+            ("advertised_algorithms", is_list(advertised) && advertised.iter().all(enabled)),
             ("credential_id_length", (16..=CredentialId::MAX_LENGTH).contains(&self.credential_id_length)),
             ("question_timeout", (1_000..=600_000).contains(&self.question_timeout)),
             ("name_limit", self.name_limit >= 64),
@@ -283,4 +289,10 @@ impl Settings {
             NewCredentialBackup::Eligible { backed_up } => Backup::Eligible { backed_up },
         }
     }
+}
+
+/// Whether a list is one: not empty, no repeats.
+fn is_list(algorithms: &[CoseAlgorithm]) -> bool {
+    let repeated = |(index, algorithm)| algorithms.iter().take(index).any(|other| other == algorithm);
+    !algorithms.is_empty() && !algorithms.iter().enumerate().any(repeated)
 }

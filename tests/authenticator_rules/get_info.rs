@@ -106,7 +106,7 @@ fn info_always_uv_turns_make_cred_uv_not_required_off() {
 #[test]
 fn info_says_what_the_settings_say() {
     let settings = Settings {
-        algorithms: vec![CoseAlgorithm::EdDsa],
+        advertised_algorithms: vec![CoseAlgorithm::EdDsa],
         max_msg_size: 2048,
         max_credential_count_in_list: 7,
         firmware_version: Some(77),
@@ -130,13 +130,34 @@ fn info_says_what_the_settings_say() {
 }
 
 #[test]
+fn info_lists_the_advertised_algorithms_and_no_others_that_can_be_negotiated() {
+    for (advertised, expected) in [
+        (vec![CoseAlgorithm::Es256, CoseAlgorithm::EdDsa], vec![-7, -8]),
+        (vec![CoseAlgorithm::Esp384, CoseAlgorithm::Es256], vec![-51, -7]),
+    ] {
+        let settings = Settings { advertised_algorithms: advertised, ..Settings::security_key() };
+        let body = info(&mut World::new(settings));
+        let listed = Item::parse(&body, Profile::CTAP2).unwrap().map().unwrap().at(0x0a).unwrap();
+        let listed =
+            listed.array().unwrap().map(|entry| entry.map().unwrap().named("alg").unwrap().integer());
+        assert_eq!(listed.map(Option::unwrap).collect::<Vec<_>>(), expected);
+    }
+    let defaults = Settings::security_key();
+    assert_eq!(defaults.advertised_algorithms, [CoseAlgorithm::Es256, CoseAlgorithm::EdDsa]);
+    assert_eq!(defaults.algorithms, CoseAlgorithm::ALL);
+}
+
+#[test]
 fn settings_outside_their_invariants_are_refused_by_name() {
     let base = Settings::security_key();
     let repeated = vec![CoseAlgorithm::Es256, CoseAlgorithm::EdDsa, CoseAlgorithm::Es256];
     let huge = Argon2Cost { memory: 1_048_577, passes: 1, lanes: 1 };
     for (settings, field) in [
         (Settings { algorithms: vec![], ..base.clone() }, "algorithms"),
-        (Settings { algorithms: repeated, ..base.clone() }, "algorithms"),
+        (Settings { algorithms: repeated.clone(), ..base.clone() }, "algorithms"),
+        (Settings { advertised_algorithms: vec![], ..base.clone() }, "advertised_algorithms"),
+        (Settings { advertised_algorithms: repeated, ..base.clone() }, "advertised_algorithms"),
+        (Settings { algorithms: vec![CoseAlgorithm::Es256], ..base.clone() }, "advertised_algorithms"),
         (Settings { credential_id_length: 15, ..base.clone() }, "credential_id_length"),
         (Settings { credential_id_length: 1024, ..base.clone() }, "credential_id_length"),
         (Settings { question_timeout: 999, ..base.clone() }, "question_timeout"),

@@ -56,15 +56,14 @@ fn mc_first_supported_algorithm_in_the_relying_partys_order_wins() {
         (vec![EDDSA, ES256], CoseAlgorithm::EdDsa),
         (vec![-257, EDDSA, ES256], CoseAlgorithm::EdDsa),
         (vec![ES256, EDDSA, ES256], CoseAlgorithm::Es256),
+        // One that getInfo does not list.
+        (vec![-36, -35, ES256], CoseAlgorithm::Es384),
     ] {
-        // Not our order: the settings prefer the other one.
-        for preferred in
-            [[CoseAlgorithm::Es256, CoseAlgorithm::EdDsa], [CoseAlgorithm::EdDsa, CoseAlgorithm::Es256]]
-        {
-            let settings = Settings {
-                algorithms: preferred.to_vec(),
-                ..World::fresh().authenticator.settings().clone()
-            };
+        // Not our order: the settings prefer another one.
+        let ours = CoseAlgorithm::ALL.to_vec();
+        for preferred in [ours.clone(), ours.into_iter().rev().collect()] {
+            let settings =
+                Settings { algorithms: preferred, ..World::fresh().authenticator.settings().clone() };
             let record =
                 World::new(settings).register(MakeCredential { algorithms: order.clone(), ..create() });
             assert_eq!(record.secret.key.algorithm(), algorithm, "{order:?}");
@@ -75,21 +74,26 @@ fn mc_first_supported_algorithm_in_the_relying_partys_order_wins() {
 #[test]
 fn mc_no_supported_algorithm_is_unsupported_algorithm() {
     let mut world = World::fresh();
-    for algorithms in [vec![], vec![-257], vec![-9, -35, 7, i64::MIN]] {
+    for algorithms in [vec![], vec![-257], vec![-36, -53, -257, 7, i64::MIN]] {
         let (response, asked) = world
             .questions_of(|world| world.make(MakeCredential { algorithms, ..create() }, Person::Willing));
         assert_failed(&response, Status::UnsupportedAlgorithm);
         assert!(asked.is_empty());
     }
-    // An algorithm that exists, but is not offered.
-    let settings =
-        Settings { algorithms: vec![CoseAlgorithm::EdDsa], ..world.authenticator.settings().clone() };
+    // An algorithm that exists, but is not enabled.
+    let only = vec![CoseAlgorithm::EdDsa];
+    let settings = Settings {
+        algorithms: only.clone(),
+        advertised_algorithms: only,
+        ..world.authenticator.settings().clone()
+    };
     assert_failed(&World::new(settings).make(create(), Person::Willing), Status::UnsupportedAlgorithm);
 }
 
 #[test]
 fn mc_negotiated_algorithm_stands_in_the_cose_key_and_in_self_attestation() {
-    for (identifier, algorithm) in [(ES256, CoseAlgorithm::Es256), (EDDSA, CoseAlgorithm::EdDsa)] {
+    for algorithm in CoseAlgorithm::ALL.iter().copied() {
+        let identifier = algorithm.identifier();
         let mut world = World::fresh();
         let response =
             made(world.make(MakeCredential { algorithms: vec![identifier], ..create() }, Person::Willing));
