@@ -8,8 +8,8 @@ use common::{
 };
 use countersign::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
-    crypto::{CryptoProvider, Hkdf, KeyPair, RustCrypto},
-    secret::SecretBytes,
+    crypto::{CryptoProvider, Hkdf, KeyPair, RustCrypto, xaes_open, xaes_seal},
+    secret::{Secret, SecretBytes},
 };
 
 fn secret(bytes: &[u8]) -> SecretBytes {
@@ -174,4 +174,23 @@ fn the_halves_of_a_pair_are_of_one_algorithm() {
     assert!(KeyPair::from_parts(CoseAlgorithm::Es256, secret(&[1; 32]), ed25519).is_err());
     assert!(KeyPair::from_parts(CoseAlgorithm::EdDsa, secret(&[1; 32]), p256.clone()).is_err());
     assert!(RustCrypto.verify(CoseAlgorithm::EdDsa, &p256, &[b""], &[0; 64]).is_err());
+}
+
+/// The two vectors of C2SP XAES-256-GCM: the one or the other branch of its key derivation's doubling.
+#[test]
+fn c2sp_xaes_256_gcm() {
+    let nonce = b"ABCDEFGHIJKLMNOPQRSTUVWX";
+    let vectors: [(u8, &[u8], &str); 2] = [
+        (1, b"", "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"),
+        (3, b"c2sp.org/XAES-256-GCM", "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d"),
+    ];
+    for (byte, aad, sealed) in vectors {
+        let key = Secret::from_slice(&[byte; 32]).unwrap();
+        assert_eq!(hex::encode(xaes_seal(&key, nonce, b"XAES-256-GCM", aad).unwrap()), sealed);
+        let mut sealed = hex::decode(sealed).unwrap();
+        assert_eq!(xaes_open(&key, nonce, &sealed, aad).unwrap().expose(), b"XAES-256-GCM");
+        assert!(xaes_open(&key, nonce, &sealed, b"other").is_err());
+        sealed[0] ^= 1;
+        assert!(xaes_open(&key, nonce, &sealed, aad).is_err());
+    }
 }

@@ -10,6 +10,7 @@ use aes_gcm::{
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use hmac::{Hmac, Mac, digest::FixedOutput};
 use sha2::{Digest, Sha256};
+use xaes_256_gcm::Xaes256Gcm;
 use zeroize::Zeroize;
 
 use super::provider::CryptoError;
@@ -105,6 +106,31 @@ pub fn aead_open(
     aad: &[u8],
 ) -> Result<SecretBytes, CryptoError> {
     Aes256Gcm::new(key.expose().into())
+        .decrypt(nonce.into(), Payload { msg: ciphertext, aad })
+        .map(SecretBytes::new)
+        .map_err(|_| CryptoError)
+}
+
+/// XAES-256-GCM (C2SP), the 16-byte tag appended: for nonces drawn at random under one key for years.
+pub fn xaes_seal(
+    key: &Secret<32>,
+    nonce: &[u8; 24],
+    plaintext: &[u8],
+    aad: &[u8],
+) -> Result<Vec<u8>, CryptoError> {
+    Xaes256Gcm::new(key.expose().into())
+        .encrypt(nonce.into(), Payload { msg: plaintext, aad })
+        .map_err(|_| CryptoError)
+}
+
+/// Opens what [`xaes_seal`] sealed; the plaintext is a secret.
+pub fn xaes_open(
+    key: &Secret<32>,
+    nonce: &[u8; 24],
+    ciphertext: &[u8],
+    aad: &[u8],
+) -> Result<SecretBytes, CryptoError> {
+    Xaes256Gcm::new(key.expose().into())
         .decrypt(nonce.into(), Payload { msg: ciphertext, aad })
         .map(SecretBytes::new)
         .map_err(|_| CryptoError)
