@@ -20,8 +20,10 @@ mod memory;
 mod model;
 mod record;
 mod store;
+mod wrapped;
 
 pub use memory::MemoryStore;
 pub use model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret, NotBackupEligible};
 pub use record::InvalidRecord;
 pub use store::{ChangeSet, CredentialStore, Overview, Query, StateRecord, StateStore, StoreError};
+pub use wrapped::{WrappedCredential, WrappedFacts, Wrapper};
