@@ -13,6 +13,7 @@ mod seeded_rng;
 mod seeds;
 pub mod session;
 mod vault_open;
+mod wrapped_id;
 
 pub use cbor::cbor;
 pub use client_json::client_json;
@@ -20,6 +21,7 @@ pub use request::request;
 pub use seeds::Seed;
 pub use session::session;
 pub use vault_open::vault_open;
+pub use wrapped_id::wrapped_id;
 
 /// A fuzz target.
 pub struct Target {
@@ -38,4 +40,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "request", run: request, seeds: seeds::request },
     Target { name: "session", run: session, seeds: seeds::session },
     Target { name: "vault_open", run: vault_open, seeds: seeds::vault_open },
+    Target { name: "wrapped_id", run: wrapped_id, seeds: wrapped_id::seeds },
 ];
