@@ -135,7 +135,7 @@ impl Authenticator {
         if !(job.uv || ask_presence || ask_choice) {
             return self.sign_first(job, records, now, rng);
         }
-        job.accounts = records.iter().map(|record| Account::from(&record.credential)).collect();
+        job.accounts = records.into_iter().map(|record| Account::from(record.credential)).collect();
         if job.accounts.is_empty() && self.settings.no_credentials_before_touch {
             // Step 7.6.
             return Err(Status::NoCredentials);
@@ -383,7 +383,11 @@ fn applicable(
         CredProtect::UserVerificationOptionalWithCredentialIdList => verified || named,
         CredProtect::UserVerificationRequired => verified,
     });
-    records.sort_by_key(|record| core::cmp::Reverse(record.credential.age()));
+    // In place: a stable sort would take as much memory again.
+    records.sort_unstable_by(|left, right| {
+        let (left, right) = (&left.credential, &right.credential);
+        right.age().cmp(&left.age()).then_with(|| left.id.cmp(&right.id))
+    });
     records
 }
 

@@ -73,6 +73,12 @@ impl From<&Credential> for Account {
     }
 }
 
+impl From<Credential> for Account {
+    fn from(credential: Credential) -> Self {
+        Self { credential: credential.id, user: credential.user }
+    }
+}
+
 /// Whether, and how, the person must be verified for an answer to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verification {

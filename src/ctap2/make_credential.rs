@@ -1,6 +1,6 @@
 //! authenticatorMakeCredential (CTAP 2.3 section 6.1).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use ciborium::Value;
 
@@ -17,6 +17,9 @@ use crate::{
     cbor::{Entries, Invalid, Item, Writer, write_value},
     webauthn::{ClientDataHash, CredentialDescriptor, RpEntity, UserEntity},
 };
+
+/// How many preferred attestation formats are kept: twice as many as are registered.
+const MAX_FORMATS: usize = 16;
 
 /// The request. Every element of it has its shape; nothing was judged yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub struct MakeCredential {
     pub pin_uv_auth: Option<PinUvAuth>,
     /// 0x0A
     pub enterprise_attestation: Option<u64>,
-    /// 0x0B
+    /// 0x0B: the first 16.
     pub attestation_formats_preference: Vec<String>,
 }
 
@@ -100,8 +103,17 @@ fn read_algorithm(item: Item<'_>) -> Result<Option<i64>, Status> {
     Ok(entity::read_public_key_type(parameter.named("type"))?.then_some(identifier))
 }
 
+/// attestationFormatsPreference: every element has to be text; those beyond [`MAX_FORMATS`] are passed over, since an
+/// empty text is one byte here and more than twenty where it is kept.
 fn read_formats(item: Item<'_>) -> Result<Vec<String>, Status> {
-    read::array(item)?.map(read::owned_text).collect()
+    let mut formats = Vec::new();
+    for element in read::array(item)? {
+        let format = read::text(element)?;
+        if formats.len() < MAX_FORMATS {
+            formats.push(format.to_owned());
+        }
+    }
+    Ok(formats)
 }
 
 impl MakeCredentialResponse {
