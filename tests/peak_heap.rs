@@ -1,0 +1,238 @@
+//! What one command may cost: its peak of heap, beyond what was live before it, is at most 8 x maxMsgSize + 16 KiB,
+//! whatever the input says. The message itself is the transport's and live before; what Argon2id works in is apart.
+
+mod common;
+
+use allocation_counter::measure;
+use common::{
+    vectors::{hex, list, vectors},
+    world::{CHANNEL, CHEAP, Person, World, answer},
+};
+use countersign::{
+    authenticator::{Settings, Turn, UserVerification, run},
+    cbor::Writer,
+    ctap2::{Request, Response},
+};
+
+/// The peak of one command, from the first byte that is read to the last that is written, with the store's look-ups and
+/// commits; and its status.
+fn peak(world: &mut World, message: &[u8], person: Person) -> (u64, u8) {
+    let mut status = None;
+    let info = measure(|| {
+        let World { authenticator, store, rng, now, .. } = world;
+        let mut step = authenticator.begin_ctap(CHANNEL, message, *now, rng);
+        loop {
+            match run(authenticator, store, step, *now, rng) {
+                Turn::Done(outcome) => {
+                    status = outcome.response.encode().first().copied();
+                    break;
+                }
+                Turn::Ask(question, pending) => {
+                    step = authenticator.answer(pending, answer(&question, person), *now, rng);
+                }
+            }
+        }
+    });
+    (info.bytes_max, status.expect("a status"))
+}
+
+/// The promise.
+fn budget(world: &World) -> u64 {
+    let argon2 = u64::from(CHEAP.memory) * 1024;
+    8 * world.authenticator.settings().max_msg_size as u64
+        + 16 * 1024
+        + if world.authenticator.has_pin() { argon2 } else { 0 }
+}
+
+#[track_caller]
+fn assert_within(world: &mut World, message: &[u8], what: &str) -> u8 {
+    assert!(message.len() <= world.authenticator.settings().max_msg_size, "{what}: {}", message.len());
+    let (peak, status) = peak(world, message, Person::Willing);
+    let budget = budget(world);
+    println!("{what}: {peak} of {budget}, status {status:#04x}");
+    assert!(peak <= budget, "{what}: {peak} bytes, and {budget} are the budget; status {status:#04x}");
+    status
+}
+
+fn world(max_msg_size: usize) -> World {
+    World::new(Settings {
+        max_msg_size,
+        user_verification: UserVerification::None,
+        ..Settings::security_key()
+    })
+}
+
+const SIZES: [usize; 2] = [1024, 7609];
+
+/// makeCredential with these members beside clientDataHash, rp, user and ES256; `fill` gets what room is left.
+fn make_credential(size: usize, key: u64, fill: impl Fn(&mut Writer, usize)) -> Vec<u8> {
+    let build = |room| {
+        let mut writer = Writer::after(1);
+        writer.map(if key > 4 { 5 } else { 4 }).unsigned(1).bytes(&[1; 32]);
+        writer.unsigned(2).map(1).text("id").text("example.com");
+        writer.unsigned(3);
+        match key {
+            3 => fill(&mut writer, room),
+            _ => _ = writer.map(1).text("id").bytes(&[1; 64]),
+        }
+        writer.unsigned(4);
+        match key {
+            4 => fill(&mut writer, room),
+            _ => _ = writer.array(1).map(2).text("alg").integer(-7).text("type").text("public-key"),
+        }
+        if key > 4 {
+            fill(writer.unsigned(key), room);
+        }
+        writer.finish()
+    };
+    build(size - build(0).len() - 8)
+}
+
+fn descriptor(writer: &mut Writer, id: &[u8]) {
+    writer.map(2).text("id").bytes(id).text("type").text("public-key");
+}
+
+fn descriptors(writer: &mut Writer, room: usize, id_length: usize) {
+    let count = (room / (id_length + 25)).min(64);
+    writer.array(count);
+    (0..count).for_each(|number| descriptor(writer, &vec![number as u8; id_length]));
+}
+
+#[test]
+fn wire_vectors_stay_within_the_budget() {
+    for vector in list(&vectors("ctap2_wire_negative"), "vectors") {
+        let mut world = match vector["precondition"].as_str().unwrap() {
+            "pin_set" => World::with_pin(),
+            _ => world(7609),
+        };
+        assert_within(&mut world, &hex(&vector["command"]), vector["name"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn lists_of_the_longest_and_of_the_most_ids_stay_within_the_budget() {
+    for size in SIZES {
+        for id_length in [1, 32, 80, size.min(1023) / 2, 1023] {
+            let mut world = world(size);
+            let exclude = make_credential(size, 5, |writer, room| descriptors(writer, room, id_length));
+            assert_eq!(assert_within(&mut world, &exclude, &format!("{size}: exclude {id_length}")), 0);
+            let mut allow = Writer::after(2);
+            allow.map(3).unsigned(1).text("example.com").unsigned(2).bytes(&[1; 32]);
+            descriptors(allow.unsigned(3), size - 60, id_length);
+            let what = format!("{size}: allow {id_length}");
+            let status = assert_within(&mut world, &allow.finish(), &what);
+            assert!([0x2e, 0].contains(&status), "{what}");
+        }
+    }
+}
+
+#[test]
+fn every_id_of_an_allow_list_may_be_one_of_ours() {
+    for size in SIZES {
+        let mut world = world(size);
+        let ids: Vec<Vec<u8>> = (0..64u8).map(|number| register(&mut world, number, false)).collect();
+        let count = ((size - 60) / (ids[0].len() + 25)).min(64);
+        let mut allow = Writer::after(2);
+        allow.map(3).unsigned(1).text(&"r".repeat(253)).unsigned(2).bytes(&[1; 32]);
+        allow.unsigned(3).array(count);
+        ids.iter().take(count).for_each(|id| descriptor(&mut allow, id));
+        let allow = allow.finish();
+        if allow.len() <= size {
+            assert_eq!(assert_within(&mut world, &allow, &format!("{size}: {count} of ours")), 0);
+        }
+    }
+}
+
+/// Registers for the longest RP ID, with the longest user handle and names; the credential ID.
+fn register(world: &mut World, number: u8, discoverable: bool) -> Vec<u8> {
+    let mut writer = Writer::after(1);
+    writer.map(if discoverable { 5 } else { 4 }).unsigned(1).bytes(&[1; 32]);
+    writer.unsigned(2).map(2).text("id").text(&"r".repeat(253)).text("name").text(&"n".repeat(64));
+    writer.unsigned(3).map(3).text("id").bytes(&[number; 64]).text("name").text(&"u".repeat(64));
+    writer.text("displayName").text(&"d".repeat(64));
+    writer.unsigned(4).array(1).map(2).text("alg").integer(-7).text("type").text("public-key");
+    if discoverable {
+        writer.unsigned(7).map(1).text("rk").boolean(true);
+    }
+    let step = world.authenticator.begin_ctap(CHANNEL, &writer.finish(), world.now, &mut world.rng);
+    let Response::MakeCredential(made) = world.finish(step, Person::Willing).response else {
+        panic!("no credential");
+    };
+    let length = usize::from(u16::from_be_bytes([made.auth_data[53], made.auth_data[54]]));
+    made.auth_data[55..55 + length].to_vec()
+}
+
+#[test]
+fn as_many_accounts_as_a_key_has_room_for_stay_within_the_budget() {
+    let mut world = world(7609);
+    (0..64).for_each(|number| _ = register(&mut world, number, true));
+    let mut get = Writer::after(2);
+    get.map(2).unsigned(1).text(&"r".repeat(253)).unsigned(2).bytes(&[1; 32]);
+    assert_eq!(assert_within(&mut world, &get.finish(), "64 accounts"), 0);
+    assert_eq!(assert_within(&mut world, &Request::GetNextAssertion.encode(), "the next"), 0);
+}
+
+#[test]
+fn long_lists_of_small_things_stay_within_the_budget() {
+    for size in SIZES {
+        let algorithms = make_credential(size, 4, |writer, room| {
+            writer.array(room / 24);
+            for number in 0..room / 24 {
+                let identifier = if number == 0 { -7 } else { -8 };
+                writer.map(2).text("alg").integer(identifier).text("type").text("public-key");
+            }
+        });
+        assert_eq!(assert_within(&mut world(size), &algorithms, &format!("{size}: algorithms")), 0);
+        let foreign = make_credential(size, 4, |writer, room| {
+            writer.array(room / 16);
+            (0..room / 16).for_each(|_| _ = writer.map(2).text("alg").integer(-7).text("type").text("x"));
+        });
+        assert_eq!(assert_within(&mut world(size), &foreign, &format!("{size}: foreign types")), 0x26);
+        let formats = make_credential(size, 11, |writer, room| {
+            writer.array(room);
+            (0..room).for_each(|_| _ = writer.text(""));
+        });
+        assert_eq!(assert_within(&mut world(size), &formats, &format!("{size}: formats")), 0);
+    }
+}
+
+#[test]
+fn huge_names_and_foreign_members_stay_within_the_budget() {
+    for size in SIZES {
+        for name in ["name", "displayName"] {
+            let huge = make_credential(size, 3, |writer, room| {
+                let room = room.saturating_sub(24);
+                writer.map(2).text("id").bytes(&[1]).text(name).text(&"n".repeat(room));
+            });
+            assert_eq!(assert_within(&mut world(size), &huge, &format!("{size}: {name}")), 0);
+        }
+        let extensions = make_credential(size, 6, |writer, room| {
+            let count = room / 6;
+            writer.map(count);
+            (0..count).for_each(|number| _ = writer.text(&format!("{number:04}")).boolean(true));
+        });
+        assert_eq!(assert_within(&mut world(size), &extensions, &format!("{size}: extensions")), 0);
+        let deep = make_credential(size, 12, |writer, room| {
+            writer.array(room / 3);
+            (0..room / 3).for_each(|_| _ = writer.array(1).array(1).array(0));
+        });
+        assert_eq!(assert_within(&mut world(size), &deep, &format!("{size}: deep")), 0x12);
+        let wide = make_credential(size, 12, |writer, room| {
+            writer.array(room / 2);
+            (0..room / 2).for_each(|_| _ = writer.array(1).array(0));
+        });
+        assert_eq!(assert_within(&mut world(size), &wide, &format!("{size}: wide")), 0);
+    }
+}
+
+#[test]
+fn bytes_that_are_no_request_stay_within_the_budget() {
+    for size in SIZES {
+        for command in 0..=0x41 {
+            for byte in [0x00, 0x5b, 0x81, 0x9b, 0xa1, 0xbb, 0xff] {
+                let message = [&[command], vec![byte; size - 1].as_slice()].concat();
+                assert_within(&mut world(size), &message, &format!("{size}: {command:#04x} {byte:#04x}"));
+            }
+        }
+    }
+}
