@@ -45,7 +45,7 @@ fn assert_same(left: &WrappedCredential, right: &WrappedCredential) {
     let (left, right) = (&left.secret, &right.secret);
     assert_eq!(left.key.algorithm(), right.key.algorithm());
     assert_eq!(left.key.public(), right.key.public());
-    assert!(left.key.private().ct_eq(right.key.private().expose()));
+    assert_eq!(left.key.private().expose(), right.key.private().expose());
     assert!(left.cred_random_with_uv.ct_eq(right.cred_random_with_uv.expose()));
     assert!(left.cred_random_without_uv.ct_eq(right.cred_random_without_uv.expose()));
 }

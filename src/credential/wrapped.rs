@@ -150,7 +150,7 @@ fn read_payload(payload: &[u8], provider: &dyn CryptoProvider) -> Option<(KeyPai
     let item = Item::parse(payload, Profile::CTAP2).ok()?;
     let mut items = item.array().filter(|items| items.announced() == 4)?;
     let algorithm = CoseAlgorithm::from_identifier(items.next()?.integer()?)?;
-    let private = Secret::from_slice(items.next()?.bytes()?)?;
+    let private = SecretBytes::new(items.next()?.bytes()?.to_vec());
     let cred_protect = CredProtect::from_level(items.next()?.unsigned()?)?;
     let facts = WrappedFacts::from_flags(cred_protect, items.next()?.unsigned()?)?;
     Some((provider.import(algorithm, private).ok()?, facts))
