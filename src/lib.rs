@@ -12,9 +12,11 @@
 //!
 //! Top floor first:
 //! - [`provider`]: a credential manager in one struct. WebAuthn JSON in, JSON out. Start here.
+//! - [`device`]: a security key in one struct. HID reports in, reports out.
 //! - [`authenticator`]: the CTAP2 state machine, with a bytes door, a typed door and a provider door.
 //! - [`client`]: the WebAuthn client. Whose RP ID it may be, what is signed, what the PRF is evaluated on.
 //! - [`vault`]: a key that passkeys, codes and devices open, and the items under it; storage that is not trusted.
+//! - [`ctaphid`]: messages over 64-byte reports.
 //! - [`extension`], [`pin_uv`], [`ctap2`], [`attestation`]: the parts of CTAP that the machine is made of.
 //! - [`credential`]: what a passkey is, and the joints to whoever keeps it.
 //! - [`webauthn`], [`crypto`], [`cose`], [`cbor`], [`secret`], [`user`], [`time`]: the ground floor.
@@ -44,6 +46,8 @@ pub mod cose;
 pub mod credential;
 pub mod crypto;
 pub mod ctap2;
+pub mod ctaphid;
+pub mod device;
 pub mod extension;
 pub mod pin_uv;
 pub mod provider;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test program takes its part of it")]
 
 pub(crate) mod client;
+pub(crate) mod hid;
 pub(crate) mod scripted_rng;
 pub(crate) mod seeded_rng;
 pub(crate) mod vault;

@@ -9,6 +9,7 @@ use std::{
 /// Every room, top floor first, with the rooms that it may import from. An arrow up is impossible to write here: a room
 /// may name only rooms that stand below it in this list.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("device", &["authenticator", "credential", "ctap2", "ctaphid", "time"]),
     ("provider", &["authenticator", "client", "credential", "ctap2", "webauthn", "time"]),
     (
         "authenticator",
@@ -36,6 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("credential", &["webauthn", "crypto", "cose", "cbor", "secret", "time"]),
     ("webauthn", &["crypto", "cose", "cbor", "secret", "user"]),
     ("crypto", &["cose", "secret"]),
+    ("ctaphid", &[]),
     ("cose", &["cbor"]),
     ("cbor", &[]),
     ("secret", &[]),
