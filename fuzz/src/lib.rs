@@ -6,6 +6,7 @@
 
 mod cbor;
 mod client_json;
+pub mod ctaphid;
 mod quick_crypto;
 mod request;
 #[path = "../../tests/common/seeded_rng.rs"]
@@ -17,6 +18,7 @@ mod wrapped_id;
 
 pub use cbor::cbor;
 pub use client_json::client_json;
+pub use ctaphid::ctaphid;
 pub use request::request;
 pub use seeds::Seed;
 pub use session::session;
@@ -37,6 +39,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "cbor", run: cbor, seeds: seeds::cbor },
     Target { name: "client_json", run: client_json, seeds: seeds::client_json },
+    Target { name: "ctaphid", run: ctaphid, seeds: seeds::ctaphid },
     Target { name: "request", run: request, seeds: seeds::request },
     Target { name: "session", run: session, seeds: seeds::session },
     Target { name: "vault_open", run: vault_open, seeds: seeds::vault_open },

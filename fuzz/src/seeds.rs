@@ -49,6 +49,16 @@ pub(crate) fn session() -> Vec<Seed> {
     all.collect()
 }
 
+/// The commands of the vectors in handfuls, each by turns on two channels.
+pub(crate) fn ctaphid() -> Vec<Seed> {
+    let mut commands = members("ctap2_transcripts", "vectors", "id", &["mc_request", "ga_request"]);
+    commands.extend(members("ctap2_hmac_secret", "vectors", "id", &["request"]));
+    commands.extend(members("ctap2_wire_negative", "vectors", "name", &["command"]));
+    let commands: Vec<Vec<u8>> = commands.into_iter().map(|(_, bytes)| bytes).collect();
+    let handfuls = (0..).zip(commands.chunks(12));
+    handfuls.map(|(number, handful)| (format!("handful-{number}"), super::ctaphid::seed(handful))).collect()
+}
+
 /// Every envelope of the vault vectors, genuine or forged.
 pub(crate) fn vault_open() -> Vec<Seed> {
     let file = vectors("vault-v1-envelope");
