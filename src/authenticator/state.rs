@@ -200,8 +200,18 @@ impl State {
 
     /// The state after one more credential was made.
     pub(super) fn with_next_order(&self) -> Self {
-        let mut state = self.clone_secret();
+        let mut state = self.with_changed_store();
         state.next_order = state.next_order.saturating_add(1);
+        state
+    }
+
+    /// The state after stored credentials changed, other than by being used. It differs only where there is a device
+    /// identifier, and so somebody to tell.
+    pub(super) fn with_changed_store(&self) -> Self {
+        let mut state = self.clone_secret();
+        if state.identity.is_some() {
+            state.store_changes = state.store_changes.saturating_add(1);
+        }
         state
     }
 

@@ -1,10 +1,11 @@
 //! What a pinUvAuthParam authorizes: the token in use, checked (CTAP 2.3 sections 6.1.2 step 11.1, 6.2.2 step 6.1, and the
-//! first steps of every other command that takes one).
+//! first steps of every other command that takes one), or the persistent one.
 
 use super::machine::Authenticator;
 use crate::{
     ctap2::{PinUvAuth, Status},
     pin_uv::{Permissions, PinUvAuthProtocol, PinUvAuthToken},
+    secret::Secret,
     time::Moment,
     user::{UserPresent, UserVerified},
     webauthn::{ClientDataHash, RpId},
@@ -14,6 +15,15 @@ use crate::{
 pub(super) struct TokenProof {
     pub(super) verified: UserVerified,
     pub(super) present: Option<UserPresent>,
+}
+
+/// Which token authorized a command that may read stored credentials.
+#[allow(dead_code, reason = "authenticatorCredentialManagement, which is on its way, reads it")]
+pub(super) enum Reader<'a> {
+    /// The pinUvAuthToken in use, with permission cm; it may be bound to a relying party.
+    Token(&'a mut PinUvAuthToken),
+    /// The persistentPinUvAuthToken, which is bound to none.
+    Persistent,
 }
 
 /// The protocol that a pinUvAuthParam names.
@@ -39,6 +49,28 @@ impl Authenticator {
         } else {
             Err(Status::PinAuthInvalid)
         }
+    }
+
+    /// For the sub-commands of authenticatorCredentialManagement that only read (CTAP 2.3 section 6.8): the
+    /// pinUvAuthToken with permission cm, or the persistent one, whose permission is pcmr. PIN_AUTH_INVALID where neither
+    /// verifies; no PIN try is counted.
+    #[allow(dead_code, reason = "authenticatorCredentialManagement, which is on its way, calls it")]
+    pub(super) fn verify_token_or_persistent(
+        &mut self,
+        auth: &PinUvAuth,
+        message: &[&[u8]],
+        now: Moment,
+    ) -> Result<Reader<'_>, Status> {
+        let protocol = protocol_of(auth)?;
+        if self.persistent_token().is_some_and(|token| protocol.verify_with(token, message, &auth.param)) {
+            return Ok(Reader::Persistent);
+        }
+        self.verify_token(auth, message, Permissions::CREDENTIAL_MANAGEMENT, now).map(Reader::Token)
+    }
+
+    /// The persistentPinUvAuthToken, where there is one and its use is not turned off.
+    pub(super) fn persistent_token(&self) -> Option<&Secret<32>> {
+        self.state.persistent_token.as_ref().filter(|_| self.settings.persistent_read_only)
     }
 
     /// For makeCredential and getAssertion: the token is theirs, for this relying party, and its user was verified. All
