@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod hid;
+pub(crate) mod platform;
 pub(crate) mod scripted_rng;
 pub(crate) mod seeded_rng;
 pub(crate) mod vault;
