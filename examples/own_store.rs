@@ -254,7 +254,7 @@ impl Host {
 async fn ask(question: &Question) -> Answer {
     round_trip().await;
     match &question.purpose {
-        Purpose::Register { rp, user } => {
+        Purpose::Register { rp, user, .. } => {
             let account = user.name.as_deref().unwrap_or("somebody");
             println!("  asked: make a passkey for {account} at {}? - yes", rp.id.as_str());
         }

@@ -88,6 +88,7 @@ fn answer(ceremony: &Value) -> MakeCredentialResponse {
         fmt: member("fmt").into_text().unwrap().leak(),
         auth_data: member("authData").into_bytes().unwrap(),
         att_stmt: member("attStmt"),
+        ep_att: false,
     }
 }
 

@@ -39,6 +39,7 @@ fn creation_responses_are_written_byte_for_byte() {
             fmt: format(at(&parts, 1).as_text().unwrap()),
             auth_data: at(&parts, 2).as_bytes().unwrap().clone(),
             att_stmt: at(&parts, 3).clone(),
+            ep_att: false,
         });
         assert_eq!(response.encode(), expected, "{}", vector["id"]);
     }
@@ -47,7 +48,7 @@ fn creation_responses_are_written_byte_for_byte() {
 #[test]
 fn an_attestation_statement_is_sorted_when_written() {
     let att_stmt = cbor!({ "x5c" => [], "sig" => "s", "alg" => -7 }).unwrap();
-    let response = MakeCredentialResponse { fmt: "packed", auth_data: vec![], att_stmt };
+    let response = MakeCredentialResponse { fmt: "packed", auth_data: vec![], att_stmt, ep_att: false };
     let names: Vec<_> = at(&body(&Response::MakeCredential(response).encode()), 3).as_map().unwrap().clone();
     let names: Vec<_> = names.iter().map(|(name, _)| name.as_text().unwrap()).collect();
     assert_eq!(names, ["alg", "sig", "x5c"]);
@@ -58,7 +59,7 @@ fn an_attestation_statement_that_ctap2_cannot_hold_is_our_failure() {
     let tagged = Value::Tag(0, Box::new(Value::Text("2026-01-01T00:00:00Z".into())));
     let repeated = Value::Map(vec![(1.into(), 1.into()), (1.into(), 2.into())]);
     for att_stmt in [tagged, repeated] {
-        let response = MakeCredentialResponse { fmt: "packed", auth_data: vec![], att_stmt };
+        let response = MakeCredentialResponse { fmt: "packed", auth_data: vec![], att_stmt, ep_att: false };
         assert_eq!(Response::MakeCredential(response).encode(), [0x7f]);
     }
 }

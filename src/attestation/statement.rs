@@ -4,16 +4,26 @@ use alloc::{borrow::ToOwned, vec, vec::Vec};
 
 use ciborium::Value;
 
-use crate::{cose::CoseAlgorithm, crypto::Signer, webauthn::ClientDataHash};
+use crate::cose::CoseAlgorithm;
 
-/// The kinds of attestation there are.
+/// The formats of attestation statements that there are here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AttestationFormat {
     /// `none`: an empty statement.
     #[default]
     None,
-    /// `packed`, self attestation: signed by the new credential itself, no certificate.
-    PackedSelf,
+    /// `packed`: signed by an attester with a certificate, or by the new credential itself where there is none.
+    Packed,
+}
+
+impl AttestationFormat {
+    /// The format's identifier (IANA "WebAuthn Attestation Statement Format Identifiers").
+    pub const fn identifier(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Packed => "packed",
+        }
+    }
 }
 
 /// An attestation statement with its format.
@@ -25,31 +35,22 @@ pub struct AttestationStatement {
     pub att_stmt: Value,
 }
 
-impl AttestationFormat {
-    /// The format's identifier (IANA "WebAuthn Attestation Statement Format Identifiers").
-    pub const fn identifier(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::PackedSelf => "packed",
-        }
+impl AttestationStatement {
+    /// WebAuthn section "None Attestation Statement Format": { }.
+    pub fn none() -> Self {
+        Self { fmt: AttestationFormat::None.identifier(), att_stmt: Value::Map(Vec::new()) }
     }
 
-    /// Makes the statement over authenticatorData || clientDataHash.
-    pub fn attest(
-        self,
-        algorithm: CoseAlgorithm,
-        signer: &dyn Signer,
-        auth_data: &[u8],
-        client_data_hash: &ClientDataHash,
-    ) -> AttestationStatement {
-        let members: Vec<(Value, Value)> = match self {
-            Self::None => Vec::new(),
-            // "alg" is the credential's own algorithm, as negotiated; "x5c" is absent in self attestation.
-            Self::PackedSelf => vec![
-                (Value::Text("alg".to_owned()), Value::from(algorithm.identifier())),
-                (Value::Text("sig".to_owned()), Value::Bytes(signer.sign(&[auth_data, &client_data_hash.0]))),
-            ],
-        };
-        AttestationStatement { fmt: self.identifier(), att_stmt: Value::Map(members) }
+    /// WebAuthn section "Packed Attestation Statement Format": { alg, sig, ? x5c }; without certificates it is self
+    /// attestation.
+    pub fn packed(algorithm: CoseAlgorithm, signature: Vec<u8>, certificates: &[Vec<u8>]) -> Self {
+        let text = |name: &str| Value::Text(name.to_owned());
+        let mut members =
+            vec![(text("alg"), Value::from(algorithm.identifier())), (text("sig"), Value::Bytes(signature))];
+        if !certificates.is_empty() {
+            let certificates = certificates.iter().cloned().map(Value::Bytes);
+            members.push((text("x5c"), Value::Array(certificates.collect())));
+        }
+        Self { fmt: AttestationFormat::Packed.identifier(), att_stmt: Value::Map(members) }
     }
 }

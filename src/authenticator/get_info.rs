@@ -9,7 +9,6 @@ use super::{
     settings::{LargeBlobs, ResetPolicy, Settings, UserVerification},
 };
 use crate::{
-    attestation::AttestationFormat,
     cose::CoseAlgorithm,
     ctap2::GetInfoResponse,
     pin_uv::PinUvAuthProtocol,
@@ -51,11 +50,7 @@ pub(super) fn response(authenticator: &Authenticator) -> GetInfoResponse {
         preferred_platform_uv_attempts: None,
         uv_modality: None,
         remaining_discoverable_credentials: None,
-        attestation_formats: match settings.attestation {
-            // "none" is not listed (CTAP 2.3 section 6.4, attestationFormats).
-            AttestationFormat::None => Vec::new(),
-            format => vec![format.identifier()],
-        },
+        attestation_formats: authenticator.attesters.formats(settings.attestation),
         uv_count_since_last_pin_entry: None,
         long_touch_for_reset: (settings.authenticator_config && settings.reset != ResetPolicy::Off)
             .then_some(state.long_touch_for_reset),
@@ -94,6 +89,9 @@ fn options(authenticator: &Authenticator) -> Vec<(&'static str, bool)> {
     }
     if settings.client_pin && settings.no_mc_ga_permissions_with_client_pin {
         options.push(("noMcGaPermissionsWithClientPin", true));
+    }
+    if authenticator.attesters.is_enterprise_capable() {
+        options.push(("ep", authenticator.state.enterprise_attestation));
     }
     if settings.authenticator_config || always_uv {
         options.push(("alwaysUv", always_uv));

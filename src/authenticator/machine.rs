@@ -14,6 +14,7 @@ use super::{
     step::{Approval, Channel, Job, Outcome, Pending, ProviderRequest, Refusal, Step, Work},
 };
 use crate::{
+    attestation::{Attester, Attesters, EnterpriseAttester, InvalidAttester},
     credential::{ChangeSet, CredentialRecord, Overview, Query, StateRecord, StoreError},
     crypto::CryptoProvider,
     ctap2::{GetInfoResponse, Request, Response, Status},
@@ -66,6 +67,8 @@ pub struct Authenticator {
     generation: u64,
     /// Marks what is pending as this machine's own.
     identity: Arc<()>,
+    /// Who vouches for new credentials by certificate.
+    pub(super) attesters: Attesters,
     /// A first PIN or a reset is being committed: what the state is shows when that commit is reported.
     unsettled: bool,
 }
@@ -110,8 +113,23 @@ impl Authenticator {
             consecutive_failures: 0,
             generation: 0,
             identity: Arc::default(),
+            attesters: Attesters::default(),
             unsettled: false,
         })
+    }
+
+    /// Has new credentials vouched for by a batch certificate wherever their statement is `packed`: always, if
+    /// [`Settings::attestation`] says so, or where a relying party prefers it. Refused: certificates of another AAGUID.
+    pub fn with_attester(mut self, attester: Arc<dyn Attester>) -> Result<Self, InvalidAttester> {
+        self.attesters.set_batch(attester, self.settings.aaguid)?;
+        Ok(self)
+    }
+
+    /// Makes it capable of enterprise attestation (option `ep`), which authenticatorConfig has to enable yet. Refused:
+    /// certificates of another AAGUID.
+    pub fn with_enterprise_attester(mut self, attester: EnterpriseAttester) -> Result<Self, InvalidAttester> {
+        self.attesters.set_enterprise(attester, self.settings.aaguid)?;
+        Ok(self)
     }
 
     /// What it was told to be.

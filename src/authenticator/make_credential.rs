@@ -11,6 +11,7 @@ use super::{
     token::protocol_of,
 };
 use crate::{
+    attestation::{AttestationStatement, CannotAttest, EnterpriseRefusal, Voucher},
     cose::CoseAlgorithm,
     credential::{ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, Query},
     ctap2::{MakeCredential, MakeCredentialResponse, PinUvAuth, Response, Status},
@@ -33,6 +34,8 @@ pub(super) struct Job {
     algorithm: CoseAlgorithm,
     cred_protect: CredProtect,
     discoverable: bool,
+    /// Whether an enterprise attestation may be returned.
+    enterprise: bool,
     phase: Phase,
     present: Option<UserPresent>,
     verified: Option<UserVerified>,
@@ -89,10 +92,8 @@ impl Authenticator {
             // "If ClientPin option ID is true and the noMcGaPermissionsWithClientPin option ID is absent or false"
             return Err(self.unverified(self.has_pin()));
         }
-        // Step 9: enterprise attestation is not enabled.
-        if request.enterprise_attestation.is_some() {
-            return Err(Status::InvalidParameter);
-        }
+        // Step 9: enterprise attestation.
+        let enterprise = self.may_attest_in_enterprise(&request)?;
         // Step 11.1. Where nothing protects the authenticator there is no token, and none verifies.
         let mut proof = None;
         if let Some(auth) = &request.pin_uv_auth {
@@ -111,6 +112,7 @@ impl Authenticator {
             algorithm,
             cred_protect,
             discoverable,
+            enterprise,
             phase: Phase::Verify,
             present: proof.as_ref().and_then(|proof| proof.present),
             verified: proof.map(|proof| proof.verified),
@@ -170,6 +172,23 @@ impl Authenticator {
         let supported = |algorithm: &CoseAlgorithm| self.settings.algorithms.contains(algorithm);
         let mut known = requested.iter().filter_map(|identifier| CoseAlgorithm::from_identifier(*identifier));
         known.find(supported).ok_or(Status::UnsupportedAlgorithm)
+    }
+
+    /// Step 9. False also where the relying party prefers a format that identifies nobody.
+    fn may_attest_in_enterprise(&self, request: &MakeCredential) -> Result<bool, Status> {
+        let enabled = self.state.enterprise_attestation;
+        let permitted =
+            self.attesters.may_vouch_in_enterprise(request.enterprise_attestation, enabled, &request.rp.id);
+        let permitted = permitted.map_err(|refusal| match refusal {
+            EnterpriseRefusal::NotEnabled => Status::InvalidParameter,
+            EnterpriseRefusal::UnknownKind => Status::InvalidOption,
+        })?;
+        Ok(self.voucher(request, permitted).is_enterprise())
+    }
+
+    fn voucher(&self, request: &MakeCredential, enterprise: bool) -> Voucher<'_> {
+        let preference = &request.attestation_formats_preference;
+        self.attesters.choose(self.settings.attestation, preference, enterprise)
     }
 
     pub(super) fn make_credential_approved(
@@ -329,8 +348,11 @@ impl Authenticator {
         .encode();
         let signer = self.provider.signer(&record.secret.key).map_err(|_| Status::Other)?;
         let hash = &job.request.client_data_hash;
-        let statement = self.settings.attestation.attest(job.algorithm, &*signer, &auth_data, hash);
-        Ok(MakeCredentialResponse { fmt: statement.fmt, auth_data, att_stmt: statement.att_stmt })
+        // Step 19: the attestation statement.
+        let voucher = self.voucher(&job.request, job.enterprise);
+        let statement = voucher.attest(job.algorithm, &*signer, &auth_data, hash);
+        let AttestationStatement { fmt, att_stmt } = statement.map_err(|CannotAttest| Status::Other)?;
+        Ok(MakeCredentialResponse { fmt, auth_data, att_stmt, ep_att: voucher.is_enterprise() })
     }
 
     /// Names are cut, never refused; people are shown what is kept.
@@ -347,7 +369,11 @@ impl Authenticator {
 }
 
 pub(super) fn purpose(job: &Job) -> Purpose {
-    Purpose::Register { rp: job.request.rp.clone(), user: job.request.user.clone() }
+    Purpose::Register {
+        rp: job.request.rp.clone(),
+        user: job.request.user.clone(),
+        identified: job.enterprise,
+    }
 }
 
 /// Steps 11.2.3 and 14: what a registration without approval ends in.

@@ -28,6 +28,9 @@ pub enum Purpose {
         rp: RpEntity,
         /// The account.
         user: UserEntity,
+        /// Whether the relying party will learn which authenticator this is (enterprise attestation). People are warned:
+        /// CTAP 2.3 section 6.1.2 step 9.
+        identified: bool,
     },
     /// Confirm that there is a passkey for this account already; none is made. On the provider door the website learns it
     /// from consent only; on the CTAP door the answer changes nothing but when the peer learns it.

@@ -85,7 +85,8 @@ pub enum LargeBlobs {
 pub struct Settings {
     /// The model. Invariant: stable for a provider, and documented by it.
     pub aaguid: Aaguid,
-    /// Who vouches for new credentials.
+    /// The attestation of new credentials where the relying party does not prefer another one. `Packed` is self attestation,
+    /// unless there is an attester ([`super::Authenticator::with_attester`]).
     pub attestation: AttestationFormat,
     /// What can be negotiated: makeCredential takes the first algorithm of the relying party's list that is in here. All
     /// of this build by default. Invariant: not empty, no repeats.
@@ -193,7 +194,7 @@ impl Settings {
     pub fn security_key() -> Self {
         Self {
             aaguid: COUNTERSIGN,
-            attestation: AttestationFormat::PackedSelf,
+            attestation: AttestationFormat::Packed,
             algorithms: CoseAlgorithm::ALL.to_vec(),
             advertised_algorithms: vec![CoseAlgorithm::Es256, CoseAlgorithm::EdDsa],
             credential_id_length: 32,

@@ -55,6 +55,8 @@ pub struct MakeCredentialResponse {
     pub auth_data: Vec<u8>,
     /// 0x03: the attestation statement, a map.
     pub att_stmt: Value,
+    /// 0x04: whether it is an enterprise attestation. Written where it is.
+    pub ep_att: bool,
 }
 
 impl MakeCredential {
@@ -118,8 +120,13 @@ fn read_formats(item: Item<'_>) -> Result<Vec<String>, Status> {
 
 impl MakeCredentialResponse {
     pub(super) fn write(&self, writer: &mut Writer) -> Result<(), Invalid> {
-        writer.map(3).unsigned(0x01).text(self.fmt);
+        writer.map(if self.ep_att { 4 } else { 3 });
+        writer.unsigned(0x01).text(self.fmt);
         writer.unsigned(0x02).bytes(&self.auth_data);
-        write_value(writer.unsigned(0x03), &self.att_stmt)
+        write_value(writer.unsigned(0x03), &self.att_stmt)?;
+        if self.ep_att {
+            writer.unsigned(0x04).boolean(true);
+        }
+        Ok(())
     }
 }

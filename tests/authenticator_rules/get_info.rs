@@ -65,7 +65,7 @@ fn info_names_no_version_that_is_not_kept() {
 #[test]
 fn info_does_not_list_none_as_an_attestation_format() {
     for (attestation, listed) in
-        [(AttestationFormat::None, vec![]), (AttestationFormat::PackedSelf, vec!["packed"])]
+        [(AttestationFormat::None, vec![]), (AttestationFormat::Packed, vec!["packed"])]
     {
         let mut world = World::new(Settings { attestation, ..Settings::security_key() });
         assert_eq!(texts(&info(&mut world), 0x16), listed);

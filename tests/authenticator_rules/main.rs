@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attestation;
 mod display;
 mod extensions;
 mod get_assertion;

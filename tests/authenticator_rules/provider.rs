@@ -245,7 +245,9 @@ fn provider_registration_asks_once_and_names_are_kept_longer() {
     let record = world.record(&view(&data).attested.unwrap().1).unwrap();
     assert_eq!(record.credential.user.name.as_ref().unwrap().len(), 300);
     assert_eq!(record.credential.user.display_name.as_ref().unwrap().len(), 1024, "a budget");
-    let Purpose::Register { rp, user } = &world.asked[0].purpose else { panic!("a registration") };
+    let Purpose::Register { rp, user, identified: false } = &world.asked[0].purpose else {
+        panic!("a registration")
+    };
     assert_eq!((rp, user), (&record.credential.rp, &record.credential.user), "shown is what is kept");
     assert_eq!(world.authenticator.settings().backup, NewCredentialBackup::Eligible { backed_up: false });
 }

@@ -1,6 +1,7 @@
 //! What the tests share.
 #![allow(dead_code, reason = "every test program takes its part of it")]
 
+pub(crate) mod attesters;
 pub(crate) mod client;
 pub(crate) mod hid;
 pub(crate) mod platform;

@@ -11,8 +11,12 @@ pub trait Person {
 /// What a question asks, in one sentence, without the accounts that can be chosen.
 pub fn describe(purpose: &Purpose) -> String {
     match purpose {
-        Purpose::Register { rp, user } => {
+        Purpose::Register { rp, user, identified: false } => {
             format!("Make a passkey for {} as {}?", shown(rp.id.as_str()), user_name(user))
+        }
+        Purpose::Register { rp, user, identified: true } => {
+            let (rp, user) = (shown(rp.id.as_str()), user_name(user));
+            format!("Make a passkey for {rp} as {user}, and let {rp} know which authenticator this is?")
         }
         Purpose::AlreadyRegistered { rp } => {
             format!("{} asks again for a passkey that you have already. Tell it so?", shown(rp.id.as_str()))
