@@ -89,6 +89,8 @@ fn answer(ceremony: &Value) -> MakeCredentialResponse {
         auth_data: member("authData").into_bytes().unwrap(),
         att_stmt: member("attStmt"),
         ep_att: false,
+        large_blob_key: None,
+        large_blob_supported: false,
     }
 }
 
@@ -222,6 +224,8 @@ fn assertion(ceremony: &Value) -> GetAssertionResponse {
         user: None,
         number_of_credentials: None,
         user_selected: false,
+        large_blob_key: None,
+        large_blob: None,
     }
 }
 

@@ -7,8 +7,8 @@ use countersign::{
     cbor::{Item, Profile, Writer},
     cose::P256Point,
     ctap2::{
-        ClientPin, GetAssertion, GetAssertionExtensions, HmacSecretInput, Limits, MakeCredential,
-        MakeCredentialExtensions, Options, PinUvAuth, Request, Status,
+        ClientPin, GetAssertion, GetAssertionExtensions, HmacSecretInput, LargeBlobInput, LargeBlobSupport,
+        Limits, MakeCredential, MakeCredentialExtensions, Options, PinUvAuth, Request, Status,
     },
     webauthn::{ClientDataHash, CredentialDescriptor, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
@@ -357,7 +357,7 @@ fn what_is_not_known_is_passed_over() {
 
     let rp: Write<'_> = &|w| _ = w.map(2).text("id").text("example.com").text("icon").unsigned(0);
     let options: Write<'_> = &|w| _ = w.map(2).text("rk").boolean(true).text("plat").unsigned(0);
-    let extensions: Write<'_> = &|w| _ = w.map(1).text("credBlob").unsigned(0);
+    let extensions: Write<'_> = &|w| _ = w.map(1).text("uvm").unsigned(0);
     let request = read_make_credential(&[(2, rp), (6, extensions), (7, options)]).unwrap();
     assert_eq!(request.options, Options { rk: Some(true), up: None, uv: None });
     assert_eq!(request.extensions, MakeCredentialExtensions::default());
@@ -429,6 +429,171 @@ fn get_key_agreement_names_its_protocol() {
     assert_eq!(decode(&hex::decode("06a10202").unwrap()), Err(Status::MissingParameter));
 }
 
+// --- extension inputs ------------------------------------------------------------------------------------------------
+
+type Extensions<'a> = &'a [(&'a str, Write<'a>)];
+
+fn extensions(inputs: Extensions<'_>) -> Vec<u8> {
+    encoded(&|w| {
+        _ = w.map(inputs.len());
+        inputs.iter().for_each(|(name, write)| write(w.text(name)));
+    })
+}
+
+fn creation_inputs(inputs: Extensions<'_>) -> Result<MakeCredentialExtensions, Status> {
+    let inputs = extensions(inputs);
+    read_make_credential(&[(6, &|w| _ = w.raw(&inputs))]).map(|request| request.extensions)
+}
+
+fn assertion_inputs(inputs: Extensions<'_>) -> Result<GetAssertionExtensions, Status> {
+    let inputs = extensions(inputs);
+    read_get_assertion(&[(4, &|w| _ = w.raw(&inputs))]).map(|request| request.extensions)
+}
+
+const NO_POINT: P256Point = P256Point { x: [1; 32], y: [2; 32] };
+
+fn salts(writer: &mut Writer) {
+    writer.map(3).unsigned(1);
+    NO_POINT.write_key_agreement(writer);
+    writer.unsigned(2).bytes(&[3; 48]).unsigned(3).bytes(&[4; 32]);
+}
+
+fn read_salts() -> HmacSecretInput {
+    HmacSecretInput {
+        key_agreement: NO_POINT,
+        salt_enc: vec![3; 48],
+        salt_auth: vec![4; 32],
+        pin_uv_auth_protocol: None,
+    }
+}
+
+/// The strict reader takes them in this order only: it is the canonical one.
+#[test]
+fn creation_inputs_of_every_extension_are_read() {
+    let read = creation_inputs(&[
+        ("credBlob", &|w| _ = w.bytes(b"blob")),
+        ("largeBlob", &|w| _ = w.map(1).text("support").text("preferred")),
+        ("credProtect", &|w| _ = w.unsigned(2)),
+        ("hmac-secret", &|w| _ = w.boolean(true)),
+        ("largeBlobKey", &|w| _ = w.boolean(true)),
+        ("minPinLength", &|w| _ = w.boolean(true)),
+        ("hmac-secret-mc", &salts),
+        ("thirdPartyPayment", &|w| _ = w.boolean(true)),
+        ("pinComplexityPolicy", &|w| _ = w.boolean(false)),
+    ]);
+    let expected = MakeCredentialExtensions {
+        cred_blob: Some(b"blob".into()),
+        large_blob: Some(LargeBlobSupport::Preferred),
+        cred_protect: Some(2),
+        hmac_secret: Some(true),
+        large_blob_key: Some(true),
+        min_pin_length: Some(true),
+        hmac_secret_mc: Some(read_salts()),
+        third_party_payment: Some(true),
+        pin_complexity_policy: Some(false),
+    };
+    assert_eq!(read, Ok(expected));
+}
+
+#[test]
+fn assertion_inputs_of_every_extension_are_read() {
+    let read = assertion_inputs(&[
+        ("credBlob", &|w| _ = w.boolean(true)),
+        ("largeBlob", &|w| _ = w.map(1).text("read").boolean(true)),
+        ("hmac-secret", &salts),
+        ("largeBlobKey", &|w| _ = w.boolean(false)),
+        ("thirdPartyPayment", &|w| _ = w.boolean(true)),
+    ]);
+    let expected = GetAssertionExtensions {
+        cred_blob: Some(true),
+        large_blob: Some(LargeBlobInput::Read),
+        hmac_secret: Some(read_salts()),
+        large_blob_key: Some(false),
+        third_party_payment: Some(true),
+    };
+    assert_eq!(read, Ok(expected));
+}
+
+#[test]
+fn an_extension_input_of_another_type_is_refused() {
+    let integer: Write<'_> = &|w| _ = w.unsigned(1);
+    let text: Write<'_> = &|w| _ = w.text("true");
+    for name in [
+        "credBlob",
+        "hmac-secret",
+        "largeBlobKey",
+        "minPinLength",
+        "hmac-secret-mc",
+        "thirdPartyPayment",
+        "pinComplexityPolicy",
+    ] {
+        assert_eq!(creation_inputs(&[(name, integer)]), Err(Status::CborUnexpectedType), "{name}");
+    }
+    assert_eq!(creation_inputs(&[("credProtect", text)]), Err(Status::CborUnexpectedType));
+    for name in ["credBlob", "hmac-secret", "largeBlobKey", "thirdPartyPayment"] {
+        assert_eq!(assertion_inputs(&[(name, integer)]), Err(Status::CborUnexpectedType), "{name}");
+    }
+    // What a creation is given is not what an assertion is given.
+    assert!(creation_inputs(&[("credBlob", &|w| _ = w.boolean(true))]).is_err());
+    assert!(assertion_inputs(&[("credBlob", &|w| _ = w.bytes(b"blob"))]).is_err());
+    // These belong to creation alone; elsewhere they are unknown.
+    for name in ["credProtect", "minPinLength", "hmac-secret-mc", "pinComplexityPolicy"] {
+        assert_eq!(assertion_inputs(&[(name, text)]), Ok(GetAssertionExtensions::default()), "{name}");
+    }
+}
+
+#[test]
+fn hmac_secret_mc_without_its_parts_is_missing_parameter() {
+    let short: Write<'_> = &|w| {
+        w.map(2).unsigned(1);
+        NO_POINT.write_key_agreement(w);
+        w.unsigned(2).bytes(&[3; 48]);
+    };
+    for input in [short, &|w| _ = w.map(0)] {
+        assert_eq!(creation_inputs(&[("hmac-secret-mc", input)]), Err(Status::MissingParameter));
+    }
+}
+
+#[test]
+fn large_blob_input_that_does_not_conform_is_invalid_cbor() {
+    let creations: [(&str, Write<'_>); 6] = [
+        ("nothing", &|w| _ = w.map(0)),
+        ("no map", &|w| _ = w.boolean(true)),
+        ("an unknown wish", &|w| _ = w.map(1).text("support").text("discouraged")),
+        ("a wish of another type", &|w| _ = w.map(1).text("support").boolean(true)),
+        ("more than the wish", &|w| _ = w.map(2).text("extra").unsigned(0).text("support").text("required")),
+        ("another member", &|w| _ = w.map(1).text("read").boolean(true)),
+    ];
+    for (what, write) in creations {
+        assert_eq!(creation_inputs(&[("largeBlob", write)]), Err(Status::InvalidCbor), "{what}");
+    }
+    let assertions: [(&str, Write<'_>); 10] = [
+        ("nothing", &|w| _ = w.map(0)),
+        ("no map", &|w| _ = w.text("read")),
+        ("read false", &|w| _ = w.map(1).text("read").boolean(false)),
+        ("read of another type", &|w| _ = w.map(1).text("read").unsigned(1)),
+        ("write without size", &|w| _ = w.map(1).text("write").bytes(b"b")),
+        ("size without write", &|w| _ = w.map(1).text("originalSize").unsigned(1)),
+        ("write of another type", &|w| _ = w.map(2).text("write").text("b").text("originalSize").unsigned(1)),
+        ("a negative size", &|w| _ = w.map(2).text("write").bytes(b"b").text("originalSize").integer(-1)),
+        ("both", &|w| _ = w.map(2).text("read").boolean(true).text("write").bytes(b"b")),
+        ("both and a size", &|w| {
+            let w = w.map(3).text("read").boolean(true);
+            w.text("write").bytes(b"b").text("originalSize").unsigned(1);
+        }),
+    ];
+    for (what, write) in assertions {
+        assert_eq!(assertion_inputs(&[("largeBlob", write)]), Err(Status::InvalidCbor), "{what}");
+    }
+}
+
+#[test]
+fn large_blob_write_is_read_with_its_size() {
+    let write: Write<'_> = &|w| _ = w.map(2).text("write").bytes(b"blob").text("originalSize").unsigned(777);
+    let read = assertion_inputs(&[("largeBlob", write)]).unwrap().large_blob;
+    assert_eq!(read, Some(LargeBlobInput::Write { blob: b"blob".into(), original_size: 777 }));
+}
+
 // --- any request at all ----------------------------------------------------------------------------------------------
 
 fn any_descriptors() -> impl Strategy<Value = Vec<CredentialDescriptor>> {
@@ -448,18 +613,56 @@ fn any_rp_id() -> impl Strategy<Value = RpId> {
     "\\PC{1,50}".prop_map(|id| RpId::new(&id).unwrap())
 }
 
+fn any_creation_inputs() -> impl Strategy<Value = MakeCredentialExtensions> {
+    let support = prop::sample::select(vec![LargeBlobSupport::Required, LargeBlobSupport::Preferred]);
+    (
+        (any::<Option<Vec<u8>>>(), prop::option::of(support), any::<Option<u64>>()),
+        prop::option::of(any_hmac_secret()),
+        any::<[Option<bool>; 5]>(),
+    )
+        .prop_map(|((cred_blob, large_blob, cred_protect), hmac_secret_mc, booleans)| {
+            let [hmac_secret, large_blob_key, min_pin_length, third_party_payment, pin_complexity_policy] =
+                booleans;
+            MakeCredentialExtensions {
+                cred_blob,
+                large_blob,
+                cred_protect,
+                hmac_secret,
+                large_blob_key,
+                min_pin_length,
+                hmac_secret_mc,
+                third_party_payment,
+                pin_complexity_policy,
+            }
+        })
+}
+
+fn any_assertion_inputs() -> impl Strategy<Value = GetAssertionExtensions> {
+    let write = (any::<Vec<u8>>(), any::<u64>())
+        .prop_map(|(blob, original_size)| LargeBlobInput::Write { blob, original_size });
+    let large_blob = prop::option::of(prop_oneof![Just(LargeBlobInput::Read), write]);
+    (large_blob, prop::option::of(any_hmac_secret()), any::<[Option<bool>; 3]>()).prop_map(
+        |(large_blob, hmac_secret, [cred_blob, large_blob_key, third_party_payment])| {
+            GetAssertionExtensions { cred_blob, large_blob, hmac_secret, large_blob_key, third_party_payment }
+        },
+    )
+}
+
 fn any_make_credential() -> impl Strategy<Value = MakeCredential> {
     let user = (prop::collection::vec(any::<u8>(), 0..65), any::<Option<String>>(), any::<Option<String>>());
     let options = (any::<Option<bool>>(), any::<Option<bool>>(), any::<Option<bool>>());
-    let extensions = (any::<Option<u64>>(), any::<Option<bool>>());
     let formats = prop::collection::vec(any::<String>(), 0..4);
     (
         (any::<[u8; 32]>(), any_rp_id(), any::<Option<String>>(), user),
-        (prop::collection::vec(any::<i64>(), 0..8), any_descriptors(), extensions, options),
+        (prop::collection::vec(any::<i64>(), 0..8), any_descriptors(), any_creation_inputs(), options),
         (any_pin_uv_auth(), any::<Option<u64>>(), formats),
     )
         .prop_map(
-            |((hash, rp_id, rp_name, user), (algorithms, exclude_list, ext, opt), (auth, ep, formats))| {
+            |(
+                (hash, rp_id, rp_name, user),
+                (algorithms, exclude_list, extensions, opt),
+                (auth, ep, formats),
+            )| {
                 MakeCredential {
                     client_data_hash: ClientDataHash(hash),
                     rp: RpEntity { id: rp_id, name: rp_name },
@@ -470,7 +673,7 @@ fn any_make_credential() -> impl Strategy<Value = MakeCredential> {
                     },
                     algorithms,
                     exclude_list,
-                    extensions: MakeCredentialExtensions { cred_protect: ext.0, hmac_secret: ext.1 },
+                    extensions,
                     options: Options { rk: opt.0, up: opt.1, uv: opt.2 },
                     pin_uv_auth: auth,
                     enterprise_attestation: ep,
@@ -494,13 +697,13 @@ fn any_hmac_secret() -> impl Strategy<Value = HmacSecretInput> {
 
 fn any_get_assertion() -> impl Strategy<Value = GetAssertion> {
     let options = (any::<Option<bool>>(), any::<Option<bool>>(), any::<Option<bool>>());
-    let hmac_secret = prop::option::of(any_hmac_secret());
-    (any_rp_id(), any::<[u8; 32]>(), any_descriptors(), hmac_secret, options, any_pin_uv_auth()).prop_map(
-        |(rp_id, hash, allow_list, hmac_secret, (rk, up, uv), pin_uv_auth)| GetAssertion {
+    let lists = (any_descriptors(), any_assertion_inputs());
+    (any_rp_id(), any::<[u8; 32]>(), lists, options, any_pin_uv_auth()).prop_map(
+        |(rp_id, hash, (allow_list, extensions), (rk, up, uv), pin_uv_auth)| GetAssertion {
             rp_id,
             client_data_hash: ClientDataHash(hash),
             allow_list: Some(allow_list).filter(|list| !list.is_empty()),
-            extensions: GetAssertionExtensions { hmac_secret },
+            extensions,
             options: Options { rk, up, uv },
             pin_uv_auth,
         },

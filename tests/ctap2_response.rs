@@ -8,8 +8,10 @@ use countersign::{
     cbor::{Item, Profile},
     cose::P256Point,
     ctap2::{
-        ClientPinResponse, GetAssertionResponse, GetInfoResponse, MakeCredentialResponse, Response, Status,
+        ClientPinResponse, GetAssertionResponse, GetInfoResponse, LargeBlobKey, LargeBlobOutput,
+        MakeCredentialResponse, Response, Status,
     },
+    secret::Secret,
     webauthn::{Aaguid, CredentialId, UserEntity, UserHandle},
 };
 
@@ -40,15 +42,68 @@ fn creation_responses_are_written_byte_for_byte() {
             auth_data: at(&parts, 2).as_bytes().unwrap().clone(),
             att_stmt: at(&parts, 3).clone(),
             ep_att: false,
+            large_blob_key: None,
+            large_blob_supported: false,
         });
         assert_eq!(response.encode(), expected, "{}", vector["id"]);
     }
 }
 
+fn creation(att_stmt: Value) -> MakeCredentialResponse {
+    MakeCredentialResponse {
+        fmt: "packed",
+        auth_data: vec![],
+        att_stmt,
+        ep_att: false,
+        large_blob_key: None,
+        large_blob_supported: false,
+    }
+}
+
+#[test]
+fn a_large_blob_key_and_unsigned_outputs_have_their_places() {
+    let key = || LargeBlobKey(Secret::init_with(|bytes| *bytes = [7; 32]));
+    let mut made = creation(cbor!({}).unwrap());
+    made.large_blob_key = Some(key());
+    let whole = body(&Response::MakeCredential(made.clone()).encode());
+    assert_eq!(at(&whole, 5), &Value::Bytes(vec![7; 32]));
+    assert_eq!(whole.as_map().unwrap().len(), 4);
+    (made.large_blob_key, made.large_blob_supported) = (None, true);
+    let whole = body(&Response::MakeCredential(made).encode());
+    assert_eq!(at(&whole, 6), &cbor!({ "largeBlob" => { "supported" => true } }).unwrap());
+    assert_eq!(whole.as_map().unwrap().len(), 4);
+
+    let set = vectors("ctap2_transcripts");
+    let mut asserted = assertion(&body(&bytes(&list(&set, "vectors")[0], "ga_response")));
+    asserted.large_blob_key = Some(key());
+    let encoded = |response: &GetAssertionResponse| body(&Response::GetAssertion(response.clone()).encode());
+    assert_eq!(at(&encoded(&asserted), 7), &Value::Bytes(vec![7; 32]));
+    asserted.large_blob_key = None;
+    for (output, expected) in [
+        (
+            LargeBlobOutput::Blob { blob: b"blob".into(), original_size: 777 },
+            cbor!({ "largeBlob" => { "blob" => Value::Bytes(b"blob".into()), "originalSize" => 777 } }),
+        ),
+        (LargeBlobOutput::Written(true), cbor!({ "largeBlob" => { "written" => true } })),
+        (LargeBlobOutput::Written(false), cbor!({ "largeBlob" => { "written" => false } })),
+    ] {
+        asserted.large_blob = Some(output);
+        assert_eq!(at(&encoded(&asserted), 8), &expected.unwrap());
+    }
+}
+
+#[test]
+fn a_large_blob_key_is_not_printed() {
+    let key = LargeBlobKey(Secret::init_with(|bytes| *bytes = [0xab; 32]));
+    let response = MakeCredentialResponse { large_blob_key: Some(key), ..creation(cbor!({}).unwrap()) };
+    let printed = format!("{response:?}").to_lowercase();
+    assert!(printed.contains("largeblobkey(..)") && !printed.contains("171") && !printed.contains("ab, "));
+}
+
 #[test]
 fn an_attestation_statement_is_sorted_when_written() {
     let att_stmt = cbor!({ "x5c" => [], "sig" => "s", "alg" => -7 }).unwrap();
-    let response = MakeCredentialResponse { fmt: "packed", auth_data: vec![], att_stmt, ep_att: false };
+    let response = creation(att_stmt);
     let names: Vec<_> = at(&body(&Response::MakeCredential(response).encode()), 3).as_map().unwrap().clone();
     let names: Vec<_> = names.iter().map(|(name, _)| name.as_text().unwrap()).collect();
     assert_eq!(names, ["alg", "sig", "x5c"]);
@@ -59,7 +114,7 @@ fn an_attestation_statement_that_ctap2_cannot_hold_is_our_failure() {
     let tagged = Value::Tag(0, Box::new(Value::Text("2026-01-01T00:00:00Z".into())));
     let repeated = Value::Map(vec![(1.into(), 1.into()), (1.into(), 2.into())]);
     for att_stmt in [tagged, repeated] {
-        let response = MakeCredentialResponse { fmt: "packed", auth_data: vec![], att_stmt, ep_att: false };
+        let response = creation(att_stmt);
         assert_eq!(Response::MakeCredential(response).encode(), [0x7f]);
     }
 }
@@ -73,6 +128,8 @@ fn assertion(response: &Value) -> GetAssertionResponse {
         user: None,
         number_of_credentials: None,
         user_selected: false,
+        large_blob_key: None,
+        large_blob: None,
     }
 }
 
@@ -100,6 +157,8 @@ fn an_assertion_names_the_account_and_how_many_there_are() {
         }),
         number_of_credentials: Some(2),
         user_selected: true,
+        large_blob_key: None,
+        large_blob: None,
     };
     let whole = cbor!({
         1 => { "id" => Value::Bytes(b"id".into()), "type" => "public-key" },

@@ -203,7 +203,7 @@ fn carry_out(world: &mut World, model: &mut Model, operation: &Operation) {
                 exclude_list: descriptors(excluded.as_ref()),
                 extensions: MakeCredentialExtensions {
                     cred_protect: Some((*level).into()),
-                    hmac_secret: None,
+                    ..Default::default()
                 },
                 options: Options { rk: Some(*rk), up: None, uv: Some(*uv) },
                 pin_uv_auth: None,

@@ -110,7 +110,7 @@ pub fn get_assertion(id: Option<&CredentialId>, hmac_secret: Option<HmacSecretIn
         rp_id: RpId::new(RP).unwrap(),
         client_data_hash: ClientDataHash([8; 32]),
         allow_list: id.map(|id| vec![CredentialDescriptor { id: id.clone() }]),
-        extensions: GetAssertionExtensions { hmac_secret },
+        extensions: GetAssertionExtensions { hmac_secret, ..Default::default() },
         options: Options { rk: None, up: None, uv: None },
         pin_uv_auth: None,
     }

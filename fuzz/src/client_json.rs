@@ -35,6 +35,8 @@ pub fn client_json(data: &[u8]) {
             user: None,
             number_of_credentials: None,
             user_selected: false,
+            large_blob_key: None,
+            large_blob: None,
         };
         let result = AssertionResult { response, attachment: None, prf: None };
         assert!(prepared.authentication.finish(result).is_ok());

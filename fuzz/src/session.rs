@@ -478,6 +478,7 @@ impl<'a> Session<'a> {
             extensions: MakeCredentialExtensions {
                 cred_protect: (extras & 16 != 0).then(|| u64::from(self.input.byte() % 5)),
                 hmac_secret: (extras & 32 != 0).then_some(extras & 64 != 0),
+                ..Default::default()
             },
             options: Options {
                 rk: (options & 2 != 0).then_some(options & 4 != 0),
@@ -497,7 +498,7 @@ impl<'a> Session<'a> {
             rp_id: rp_id(options),
             client_data_hash: ClientDataHash([extras; 32]),
             allow_list: (extras & 4 != 0).then(|| self.descriptors()),
-            extensions: GetAssertionExtensions { hmac_secret },
+            extensions: GetAssertionExtensions { hmac_secret, ..Default::default() },
             options: Options {
                 rk: (extras & 0xf0 == 0xf0).then_some(true),
                 up: (options & 2 != 0).then_some(options & 4 != 0),

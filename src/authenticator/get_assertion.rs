@@ -316,6 +316,8 @@ impl Authenticator {
             user: shown_user(record, proofs.verified),
             number_of_credentials: None,
             user_selected: proofs.selected,
+            large_blob_key: None,
+            large_blob: None,
         })
     }
 

@@ -352,7 +352,14 @@ impl Authenticator {
         let voucher = self.voucher(&job.request, job.enterprise);
         let statement = voucher.attest(job.algorithm, &*signer, &auth_data, hash);
         let AttestationStatement { fmt, att_stmt } = statement.map_err(|CannotAttest| Status::Other)?;
-        Ok(MakeCredentialResponse { fmt, auth_data, att_stmt, ep_att: voucher.is_enterprise() })
+        Ok(MakeCredentialResponse {
+            fmt,
+            auth_data,
+            att_stmt,
+            ep_att: voucher.is_enterprise(),
+            large_blob_key: None,
+            large_blob_supported: false,
+        })
     }
 
     /// Names are cut, never refused; people are shown what is kept.

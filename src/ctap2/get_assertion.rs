@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{
     entity,
-    extensions::GetAssertionExtensions,
+    extensions::{GetAssertionExtensions, LargeBlobKey, LargeBlobOutput},
     options::Options,
     read::{Limits, optional, required},
     request::PinUvAuth,
@@ -49,6 +49,10 @@ pub struct GetAssertionResponse {
     pub number_of_credentials: Option<u64>,
     /// 0x06: the person chose the account on the authenticator.
     pub user_selected: bool,
+    /// 0x07: only where it was asked for and the credential has one.
+    pub large_blob_key: Option<LargeBlobKey>,
+    /// `largeBlob` in 0x08, unsignedExtensionOutputs.
+    pub large_blob: Option<LargeBlobOutput>,
 }
 
 impl GetAssertion {
@@ -87,6 +91,8 @@ impl GetAssertionResponse {
         members.at_some(0x04, self.user.as_ref(), entity::write_user);
         members.at_some(0x05, self.number_of_credentials, |w, number| _ = w.unsigned(number));
         members.at_some(0x06, self.user_selected.then_some(true), |w, selected| _ = w.boolean(selected));
+        members.at_some(0x07, self.large_blob_key.as_ref(), |w, key| _ = w.bytes(key.0.expose()));
+        members.at_some(0x08, self.large_blob.as_ref(), |w, output| output.write(w));
         members.finish(writer);
     }
 }

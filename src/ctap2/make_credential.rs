@@ -6,7 +6,7 @@ use ciborium::Value;
 
 use super::{
     entity,
-    extensions::MakeCredentialExtensions,
+    extensions::{LargeBlobKey, MakeCredentialExtensions, write_supported},
     options::Options,
     read::{self, Limits, optional, required},
     request::PinUvAuth,
@@ -57,6 +57,10 @@ pub struct MakeCredentialResponse {
     pub att_stmt: Value,
     /// 0x04: whether it is an enterprise attestation. Written where it is.
     pub ep_att: bool,
+    /// 0x05
+    pub large_blob_key: Option<LargeBlobKey>,
+    /// `largeBlob` in 0x06, unsignedExtensionOutputs: the credential has room for a blob. Said only where it was asked.
+    pub large_blob_supported: bool,
 }
 
 impl MakeCredential {
@@ -120,13 +124,16 @@ fn read_formats(item: Item<'_>) -> Result<Vec<String>, Status> {
 
 impl MakeCredentialResponse {
     pub(super) fn write(&self, writer: &mut Writer) -> Result<(), Invalid> {
-        writer.map(if self.ep_att { 4 } else { 3 });
-        writer.unsigned(0x01).text(self.fmt);
-        writer.unsigned(0x02).bytes(&self.auth_data);
-        write_value(writer.unsigned(0x03), &self.att_stmt)?;
-        if self.ep_att {
-            writer.unsigned(0x04).boolean(true);
-        }
+        let mut att_stmt = Writer::new();
+        write_value(&mut att_stmt, &self.att_stmt)?;
+        let mut members = Members::default();
+        members.at(0x01, |w| _ = w.text(self.fmt));
+        members.at(0x02, |w| _ = w.bytes(&self.auth_data));
+        members.at(0x03, |w| _ = w.raw(&att_stmt.finish()));
+        members.at_some(0x04, self.ep_att.then_some(true), |w, on| _ = w.boolean(on));
+        members.at_some(0x05, self.large_blob_key.as_ref(), |w, key| _ = w.bytes(key.0.expose()));
+        members.at_some(0x06, self.large_blob_supported.then_some(()), |w, ()| write_supported(w));
+        members.finish(writer);
         Ok(())
     }
 }

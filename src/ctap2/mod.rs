@@ -24,7 +24,10 @@ pub use config::{Config, Configure, SetMinPinLength};
 pub use credential_management::{
     CredentialManagement, CredentialManagementResponse, ManageCredentials, ManagedCredential,
 };
-pub use extensions::{GetAssertionExtensions, HmacSecretInput, MakeCredentialExtensions};
+pub use extensions::{
+    GetAssertionExtensions, HmacSecretInput, LargeBlobInput, LargeBlobKey, LargeBlobOutput, LargeBlobSupport,
+    MakeCredentialExtensions,
+};
 pub use get_assertion::{GetAssertion, GetAssertionResponse};
 pub use get_info::GetInfoResponse;
 pub use large_blobs::{LargeBlobs, LargeBlobsResponse};
