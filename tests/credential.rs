@@ -11,7 +11,7 @@ use countersign::{
     cose::{CoseAlgorithm, PublicKey},
     credential::{
         Backup, ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, CredentialStore,
-        InvalidRecord, MemoryStore, Query, StateRecord, StateStore, StoreError,
+        ExtensionData, InvalidRecord, LargeBlob, MemoryStore, Query, StateRecord, StateStore, StoreError,
     },
     crypto::{CryptoProvider, RustCrypto},
     secret::{Secret, SecretBytes},
@@ -114,6 +114,89 @@ fn the_encoded_form_is_the_documented_one() {
     assert_eq!(Value::from(value(&record).into_iter().map(pair).collect::<Vec<_>>()), documented.unwrap());
 }
 
+/// A record with which every extension keeps something.
+fn extended() -> CredentialRecord {
+    let mut record = record(CoseAlgorithm::Es256);
+    record.extensions = ExtensionData {
+        cred_blob: Some(SecretBytes::new(b"blob".into())),
+        large_blob_key: Some(secret(7)),
+        third_party_payment: true,
+        large_blob: Some(LargeBlob { data: SecretBytes::new(b"large".into()), uncompressed_size: 777 }),
+    }
+    .into();
+    record
+}
+
+#[test]
+fn what_extensions_keep_follows_what_every_record_has() {
+    let plain = value(&record(CoseAlgorithm::Es256));
+    let mut expected = plain.clone();
+    expected.insert(22, Value::Bytes(b"blob".into()));
+    expected.insert(23, Value::Bytes(vec![7; 32]));
+    expected.insert(24, true.into());
+    expected.insert(25, Value::Bytes(b"large".into()));
+    expected.insert(26, 777.into());
+    assert_eq!(value(&extended()), expected);
+
+    // Empty is not absent.
+    let mut empty = extended();
+    empty.extensions.cred_blob = Some(SecretBytes::new(Vec::new()));
+    empty.extensions.large_blob =
+        Some(LargeBlob { data: SecretBytes::new(Vec::new()), uncompressed_size: 0 });
+    let read = CredentialRecord::decode(empty.encode().expose()).unwrap();
+    assert_eq!(value(&read), value(&empty));
+    assert_eq!(value(&read).len(), expected.len());
+}
+
+#[test]
+fn what_extensions_keep_is_read_back_whole() {
+    let record = extended();
+    for read in [CredentialRecord::decode(record.encode().expose()).unwrap(), record.clone_secret()] {
+        let ExtensionData { cred_blob, large_blob_key, third_party_payment, large_blob } = &*read.extensions;
+        assert_eq!(cred_blob.as_ref().unwrap().expose(), b"blob");
+        assert_eq!(large_blob_key.as_ref().unwrap().expose(), &[7; 32]);
+        assert!(third_party_payment);
+        let large_blob = large_blob.as_ref().unwrap();
+        assert_eq!((large_blob.data.expose(), large_blob.uncompressed_size), (&b"large"[..], 777));
+        assert_eq!(read.encode().expose(), record.encode().expose());
+    }
+}
+
+/// The bytes of a version before there was anything for extensions to keep: its own map of 21 members.
+#[test]
+fn a_record_of_before_the_extensions_is_read_and_written_byte_for_byte() {
+    let encoded = record(CoseAlgorithm::Es256).encode();
+    assert_eq!(encoded.expose()[0], 0xa0 | 21);
+    let read = CredentialRecord::decode(encoded.expose()).unwrap();
+    assert!(read.extensions.cred_blob.is_none() && read.extensions.large_blob_key.is_none());
+    assert!(!read.extensions.third_party_payment && read.extensions.large_blob.is_none());
+    assert_eq!(read.encode().expose(), encoded.expose());
+}
+
+#[test]
+fn what_extensions_keep_is_refused_in_any_other_form() {
+    let array = || Value::Array(vec![]);
+    for (key, member) in [
+        (22, array()),
+        (22, "blob".into()),
+        (23, array()),
+        (23, Value::Bytes(vec![7; 31])),
+        (24, array()),
+        // False goes without saying.
+        (24, false.into()),
+        // One without the other.
+        (25, Value::Bytes(vec![1])),
+        (26, 1.into()),
+    ] {
+        assert_eq!(refusal(key, member.clone()), Some(InvalidRecord::Malformed), "{key}: {member:?}");
+    }
+    for (data, size) in [(array(), 1.into()), (Value::Bytes(vec![1]), array()), (array(), array())] {
+        let mut members = value(&record(CoseAlgorithm::Es256));
+        members.extend([(25, data), (26, size)]);
+        assert_eq!(CredentialRecord::decode(&encode(&members)).err(), Some(InvalidRecord::Malformed));
+    }
+}
+
 fn pair((key, value): (u64, Value)) -> (Value, Value) {
     (key.into(), value)
 }
@@ -149,7 +232,7 @@ fn optional_members_may_be_absent() {
 #[test]
 fn members_of_later_versions_are_kept_as_they_came() {
     let mut members = value(&record(CoseAlgorithm::Es256));
-    members.insert(22, "credBlob".into());
+    members.insert(27, "later".into());
     members.insert(1000, cbor!({ 1 => [true, -5], "text" => { "deep" => 0 } }).unwrap());
     let encoded = encode(&members);
     let read = CredentialRecord::decode(&encoded).unwrap();

@@ -16,12 +16,14 @@
 //! }
 //! ```
 
+mod extension_data;
 mod memory;
 mod model;
 mod record;
 mod store;
 mod wrapped;
 
+pub use extension_data::{BoxedExtensionData, ExtensionData, LargeBlob};
 pub use memory::MemoryStore;
 pub use model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret, NotBackupEligible};
 pub use record::InvalidRecord;

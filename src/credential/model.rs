@@ -1,7 +1,8 @@
 //! What a passkey is.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
+use super::extension_data::BoxedExtensionData;
 use crate::{
     crypto::KeyPair,
     secret::Secret,
@@ -142,14 +143,17 @@ pub struct CredentialRecord {
     pub credential: Credential,
     /// What may not.
     pub secret: CredentialSecret,
-    /// Members of the encoded form that this version does not know, kept as they came: key and encoded value.
-    pub(super) unknown: BTreeMap<u64, Vec<u8>>,
+    /// What extensions keep with it. It may not be shown either.
+    pub extensions: BoxedExtensionData,
+    /// Members of the encoded form that this version does not know, kept as they came: key and encoded value, in the order
+    /// of the keys.
+    pub(super) unknown: Box<[(u64, Vec<u8>)]>,
 }
 
 impl CredentialRecord {
-    /// Joins the parts.
+    /// Joins the parts. Extensions keep nothing with it yet.
     pub fn new(credential: Credential, secret: CredentialSecret) -> Self {
-        Self { credential, secret, unknown: BTreeMap::new() }
+        Self { credential, secret, extensions: BoxedExtensionData::default(), unknown: Box::default() }
     }
 
     /// A second copy, for stores that hand out records.
@@ -161,6 +165,7 @@ impl CredentialRecord {
                 cred_random_with_uv: self.secret.cred_random_with_uv.clone_secret(),
                 cred_random_without_uv: self.secret.cred_random_without_uv.clone_secret(),
             },
+            extensions: self.extensions.clone_secret(),
             unknown: self.unknown.clone(),
         }
     }

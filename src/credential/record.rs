@@ -5,7 +5,9 @@
 //!   8: COSE algorithm, 9: public key (bstr), 10: private key (bstr),
 //!   11: CredRandomWithUV (bstr 32), 12: CredRandomWithoutUV (bstr 32), 13: signature counter, 14: credProtect level,
 //!   15: discoverable, 16: backup eligible, 17: backed up, 18: AAGUID (bstr 16), 19: order of creation,
-//!   ? 20: created, ? 21: last used }
+//!   ? 20: created, ? 21: last used,
+//!   ? 22: credBlob (bstr), ? 23: largeBlobKey (bstr 32), ? 24: true for thirdPartyPayment,
+//!   ? (25: large blob (bstr), 26: its length before it was compressed) }
 //! ```
 //!
 //! The keys' form follows from the COSE algorithm:
@@ -18,11 +20,16 @@
 //! | -48 ML-DSA-44 | FIPS 204, 1312 bytes | seed, 32 bytes |
 //! | -49 ML-DSA-65 | FIPS 204, 1952 bytes | seed, 32 bytes |
 //!
-//! Dates are Unix seconds. Higher keys belong to later versions of this form and are kept as they are.
+//! Dates are Unix seconds. What extensions keep (22 to 26) is there only if they keep something: a credential that was made
+//! without them is encoded as it was before they existed. Higher keys belong to later versions of this form and are kept
+//! as they are.
 
-use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
 
-use super::model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret};
+use super::{
+    extension_data::{ExtensionData, LargeBlob},
+    model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret},
+};
 use crate::{
     cbor::{Entries, Item, Profile, Writer},
     cose::{CoseAlgorithm, PublicKey},
@@ -34,7 +41,7 @@ use crate::{
 
 const VERSION: u64 = 1;
 /// The last key that this version gives a meaning.
-const LAST_KNOWN: u64 = 21;
+const LAST_KNOWN: u64 = 26;
 
 /// The bytes are no credential record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +90,7 @@ impl CredentialRecord {
         writer.unsigned(19).unsigned(credential.order);
         write_date(&mut writer, 20, credential.created);
         write_date(&mut writer, 21, credential.last_used);
+        write_extension_data(&mut writer, &self.extensions);
         for (key, value) in &self.unknown {
             writer.unsigned(*key).raw(value);
         }
@@ -95,9 +103,12 @@ impl CredentialRecord {
         let names = [&rp.name, &user.name, &user.display_name];
         let public = self.secret.key.public().raw_length();
         let lengths = [id.as_bytes().len(), rp.id.as_str().len(), user.id.as_bytes().len(), public];
-        let unknown = self.unknown.values().map(|value| value.len().saturating_add(9));
+        let unknown = self.unknown.iter().map(|(_, value)| value.len().saturating_add(9));
         let names = names.into_iter().flatten().map(String::len);
-        lengths.into_iter().chain(names).chain(unknown).fold(512, usize::saturating_add)
+        let ExtensionData { cred_blob, large_blob, .. } = &*self.extensions;
+        let blobs = [cred_blob.as_ref(), large_blob.as_ref().map(|blob| &blob.data)];
+        let blobs = blobs.into_iter().flatten().map(|blob| blob.expose().len());
+        lengths.into_iter().chain(names).chain(blobs).chain(unknown).fold(512, usize::saturating_add)
     }
 
     fn encoded_length(&self) -> usize {
@@ -107,6 +118,12 @@ impl CredentialRecord {
             self.credential.user.display_name.is_some(),
             self.credential.created.is_some(),
             self.credential.last_used.is_some(),
+            self.extensions.cred_blob.is_some(),
+            self.extensions.large_blob_key.is_some(),
+            self.extensions.third_party_payment,
+            // Two members.
+            self.extensions.large_blob.is_some(),
+            self.extensions.large_blob.is_some(),
         ];
         let present = optional.iter().filter(|present| **present).count();
         16usize.saturating_add(present).saturating_add(self.unknown.len())
@@ -144,7 +161,12 @@ impl CredentialRecord {
             cred_random_with_uv: fields.secret(11)?,
             cred_random_without_uv: fields.secret(12)?,
         };
-        Ok(Self { credential, secret, unknown: fields.unknown()? })
+        Ok(Self {
+            credential,
+            secret,
+            extensions: fields.extension_data()?.into(),
+            unknown: fields.unknown()?,
+        })
     }
 }
 
@@ -157,6 +179,22 @@ fn write_text(writer: &mut Writer, key: u64, text: Option<&str>) {
 fn write_date(writer: &mut Writer, key: u64, date: Option<UnixTime>) {
     if let Some(UnixTime(seconds)) = date {
         writer.unsigned(key).unsigned(seconds);
+    }
+}
+
+fn write_extension_data(writer: &mut Writer, data: &ExtensionData) {
+    if let Some(blob) = &data.cred_blob {
+        writer.unsigned(22).bytes(blob.expose());
+    }
+    if let Some(key) = &data.large_blob_key {
+        writer.unsigned(23).bytes(key.expose());
+    }
+    if data.third_party_payment {
+        writer.unsigned(24).boolean(true);
+    }
+    if let Some(blob) = &data.large_blob {
+        writer.unsigned(25).bytes(blob.data.expose());
+        writer.unsigned(26).unsigned(blob.uncompressed_size);
     }
 }
 
@@ -222,6 +260,22 @@ impl<'a> Fields<'a> {
         }
     }
 
+    fn extension_data(&self) -> Result<ExtensionData, InvalidRecord> {
+        let bytes = |item: Item<'_>| item.bytes().map(|bytes| SecretBytes::new(bytes.to_vec()));
+        // Only `true` is written: of two forms of one record, one would not survive.
+        let marked = self.optional(24, |item| item.boolean().filter(|marked| *marked))?;
+        Ok(ExtensionData {
+            cred_blob: self.optional(22, bytes)?,
+            large_blob_key: self.optional(23, |item| Secret::from_slice(item.bytes()?))?,
+            third_party_payment: marked.is_some(),
+            large_blob: match (self.optional(25, bytes)?, self.optional(26, |item| item.unsigned())?) {
+                (None, None) => None,
+                (Some(data), Some(uncompressed_size)) => Some(LargeBlob { data, uncompressed_size }),
+                _ => return Err(InvalidRecord::Malformed),
+            },
+        })
+    }
+
     fn key_pair(&self) -> Result<KeyPair, InvalidRecord> {
         let identifier = self.at(8, |item| item.integer())?;
         let algorithm = CoseAlgorithm::from_identifier(identifier).ok_or(InvalidRecord::Unsupported)?;
@@ -231,17 +285,17 @@ impl<'a> Fields<'a> {
     }
 
     /// The members of later versions, which have higher keys. Any other unknown key is of no version.
-    fn unknown(&self) -> Result<BTreeMap<u64, Vec<u8>>, InvalidRecord> {
-        let mut unknown = BTreeMap::new();
+    fn unknown(&self) -> Result<Box<[(u64, Vec<u8>)]>, InvalidRecord> {
+        let mut unknown = Vec::new();
         for (key, value) in self.0.clone() {
             match key.unsigned() {
                 Some(1..=LAST_KNOWN) => {}
                 Some(later @ 1..) => {
-                    unknown.insert(later, value.raw().to_vec());
+                    unknown.push((later, value.raw().to_vec()));
                 }
                 _ => return Err(InvalidRecord::Malformed),
             }
         }
-        Ok(unknown)
+        Ok(unknown.into_boxed_slice())
     }
 }
