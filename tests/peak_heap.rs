@@ -9,8 +9,9 @@ use common::{
     world::{CHANNEL, CHEAP, Person, World, answer},
 };
 use countersign::{
-    authenticator::{Settings, Turn, UserVerification, run},
+    authenticator::{LargeBlobs, Settings, Turn, UserVerification, run},
     cbor::Writer,
+    cose::P256Point,
     ctap2::{Request, Response},
 };
 
@@ -234,5 +235,61 @@ fn bytes_that_are_no_request_stay_within_the_budget() {
                 assert_within(&mut world(size), &message, &format!("{size}: {command:#04x} {byte:#04x}"));
             }
         }
+    }
+}
+
+#[test]
+fn blobs_and_salts_as_long_as_a_message_stay_within_the_budget() {
+    for size in SIZES {
+        let cred_blob = make_credential(size, 6, |writer, room| {
+            writer.map(1).text("credBlob").bytes(&vec![1; room.saturating_sub(16)]);
+        });
+        assert_eq!(assert_within(&mut world(size), &cred_blob, &format!("{size}: credBlob")), 0);
+        // The key is no point, which shows when everything else was done.
+        let salts = make_credential(size, 6, |writer, room| {
+            writer.map(2).text("hmac-secret").boolean(true).text("hmac-secret-mc").map(3).unsigned(1);
+            P256Point { x: [1; 32], y: [2; 32] }.write_key_agreement(writer);
+            writer.unsigned(2).bytes(&vec![3; room.saturating_sub(160)]).unsigned(3).bytes(&[4; 32]);
+        });
+        assert_eq!(assert_within(&mut world(size), &salts, &format!("{size}: hmac-secret-mc")), 0x02);
+    }
+}
+
+#[test]
+fn the_longest_large_blob_is_written_and_read_within_the_budget() {
+    for size in SIZES {
+        let large_blobs = LargeBlobs::PerCredential { max_bytes: 65_536 };
+        let settings = Settings {
+            max_msg_size: size,
+            user_verification: UserVerification::None,
+            ..Settings::security_key()
+        };
+        let mut world = World::new(Settings { large_blobs, ..settings });
+        let id = register(&mut world, 1, true);
+        let assertion = |input: &dyn Fn(&mut Writer)| {
+            let mut get = Writer::after(2);
+            get.map(4).unsigned(1).text(&"r".repeat(253)).unsigned(2).bytes(&[1; 32]);
+            descriptor(get.unsigned(3).array(1), &id);
+            input(get.unsigned(4).map(1).text("largeBlob"));
+            get.finish()
+        };
+        let write = |length: usize| {
+            assertion(&|w| {
+                _ = w.map(2).text("write").bytes(&vec![1; length]).text("originalSize").unsigned(1)
+            })
+        };
+        let room = size - write(0).len() - 4;
+        for what in ["the first", "over the first"] {
+            // More than is written, and about the most that is.
+            for length in [room, room.saturating_sub(800)] {
+                assert_eq!(
+                    assert_within(&mut world, &write(length), &format!("{size}: {length}, {what}")),
+                    0
+                );
+            }
+        }
+        assert!(world.records()[0].extensions.large_blob.is_some() || size == 1024);
+        let read = assertion(&|w| _ = w.map(1).text("read").boolean(true));
+        assert_eq!(assert_within(&mut world, &read, &format!("{size}: read")), 0);
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     credential::{ChangeSet, CredProtect, CredentialRecord, Query},
-    ctap2::{GetAssertion, GetAssertionResponse, Response, Status},
+    ctap2::{GetAssertion, GetAssertionResponse, LargeBlobOutput, Response, Status},
     extension,
     pin_uv::Permissions,
     time::Moment,
@@ -74,7 +74,7 @@ impl Authenticator {
         &mut self,
         from: Channel,
         door: Door,
-        request: GetAssertion,
+        mut request: GetAssertion,
         prf: Option<PrfInputs>,
         now: Moment,
     ) -> Result<Step, Status> {
@@ -102,10 +102,7 @@ impl Authenticator {
             proofs.present = proof.present.filter(|_| up);
             proofs.verified = Some(proof.verified);
         }
-        // Section 12.7: hmac-secret needs user presence.
-        if !up && request.extensions.hmac_secret.is_some() {
-            return Err(Status::UnsupportedOption);
-        }
+        extension::judge_assertion(&mut request.extensions, &self.extensions(), up)?;
         // Provider door: PRF is evaluated with the user-verified secret only.
         let wants_prf =
             prf.as_ref().is_some_and(|prf| prf.eval.is_some() || !prf.eval_by_credential.is_empty());
@@ -217,13 +214,14 @@ impl Authenticator {
         if job.request.pin_uv_auth.is_some() && wants_presence(&job.request) {
             self.spend_token();
         }
-        let record = records.swap_remove(0);
+        let mut record = records.swap_remove(0);
         // Step 11: numberOfCredentials only where no allowList picked one, and more than one fits.
         let several = job.door == Door::Ctap && job.request.allow_list.is_none() && !others.is_empty();
         let count = u64::try_from(others.len()).unwrap_or(u64::MAX).saturating_add(1);
         let prf = evaluate_prf(&job, &record);
         let mut response = self.sign(&job.request, &job.proofs, &record, rng)?;
         response.number_of_credentials = several.then_some(count);
+        self.process_large_blob(&job.request, &job.proofs, &mut record, &mut response);
         let outcome = Outcome { response: Response::GetAssertion(response), prf };
         let cursor = several.then(|| {
             let deadline = now.after(NEXT_ASSERTION_TIMEOUT);
@@ -270,10 +268,11 @@ impl Authenticator {
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
         let verified = cursor.proofs.verified.is_some();
-        let Some(record) = applicable(&cursor.request, records, verified).pop() else {
+        let Some(mut record) = applicable(&cursor.request, records, verified).pop() else {
             return self.load_next(cursor);
         };
-        let response = self.sign(&cursor.request, &cursor.proofs, &record, rng)?;
+        let mut response = self.sign(&cursor.request, &cursor.proofs, &record, rng)?;
+        self.process_large_blob(&cursor.request, &cursor.proofs, &mut record, &mut response);
         let outcome = Outcome { response: Response::GetAssertion(response), prf: None };
         // Step 6: "Reset the timer".
         cursor.deadline = now.after(NEXT_ASSERTION_TIMEOUT);
@@ -290,7 +289,8 @@ impl Authenticator {
         rng: &mut dyn CryptoRng,
     ) -> Result<GetAssertionResponse, Status> {
         let credential = &record.credential;
-        let hmac_secret = match &request.extensions.hmac_secret {
+        let inputs = &request.extensions;
+        let hmac_secret = match &inputs.hmac_secret {
             Some(input) => {
                 let agreement = self.key_agreement(rng);
                 Some(extension::evaluate_encrypted(&record.secret, input, proofs.verified, agreement, rng)?)
@@ -305,7 +305,7 @@ impl Authenticator {
             backup_state: credential.backup.backed_up(),
             sign_count: self.next_sign_count(record),
             attested: None,
-            extensions: &extension::get_assertion_outputs(hmac_secret.as_deref()),
+            extensions: &extension::assertion_outputs(inputs, &record.extensions, hmac_secret.as_deref()),
         }
         .encode();
         let signer = self.provider.signer(&record.secret.key).map_err(|_| Status::Other)?;
@@ -316,9 +316,22 @@ impl Authenticator {
             user: shown_user(record, proofs.verified),
             number_of_credentials: None,
             user_selected: proofs.selected,
-            large_blob_key: None,
+            large_blob_key: extension::assertion_large_blob_key(inputs, &record.extensions),
             large_blob: None,
         })
+    }
+
+    /// Reads or writes the credential's large blob. A record that was written to is stored with the delivery.
+    fn process_large_blob(
+        &self,
+        request: &GetAssertion,
+        proofs: &Proofs,
+        record: &mut CredentialRecord,
+        response: &mut GetAssertionResponse,
+    ) {
+        let Some(input) = &request.extensions.large_blob else { return };
+        let terms = self.large_blob_terms(request, proofs.present, record, response);
+        response.large_blob = extension::process_large_blob(input, record, terms);
     }
 
     /// Zero for ever, or one more than last time.
@@ -330,7 +343,8 @@ impl Authenticator {
         self.settings.sign_count == CounterPolicy::PerCredential && !record.credential.backup.eligible()
     }
 
-    /// Lets the response leave; before it does, the counter and the date of use are committed, if they are kept.
+    /// Lets the response leave; before it does, the counter, the date of use and a large blob are committed, if there are
+    /// any to keep.
     fn deliver(
         &mut self,
         mut record: CredentialRecord,
@@ -339,7 +353,7 @@ impl Authenticator {
         now: Moment,
     ) -> Step {
         let dated = self.settings.record_last_use && now.date.is_some();
-        if !self.counts(&record) && !dated {
+        if !self.counts(&record) && !dated && !wrote_large_blob(&outcome) {
             return self.finish(outcome, remember);
         }
         record.credential.sign_count = self.next_sign_count(&record);
@@ -350,6 +364,12 @@ impl Authenticator {
         let changes = ChangeSet { update: vec![record], ..ChangeSet::default() };
         self.commit(changes, None, outcome, remember)
     }
+}
+
+/// Whether the response says so, which may leave after the commit only.
+fn wrote_large_blob(outcome: &Outcome) -> bool {
+    let Response::GetAssertion(response) = &outcome.response else { return false };
+    response.large_blob == Some(LargeBlobOutput::Written(true))
 }
 
 /// Option "up", which is true when absent.

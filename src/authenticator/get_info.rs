@@ -30,7 +30,7 @@ pub(super) fn response(authenticator: &Authenticator) -> GetInfoResponse {
     let has_pin_input = settings.client_pin || settings.user_verification == UserVerification::Pin;
     GetInfoResponse {
         versions: versions(settings),
-        extensions: vec!["credProtect", "hmac-secret"],
+        extensions: authenticator.extensions().names(),
         aaguid: settings.aaguid,
         options: options(authenticator),
         max_msg_size: number(settings.max_msg_size),
@@ -43,7 +43,7 @@ pub(super) fn response(authenticator: &Authenticator) -> GetInfoResponse {
         force_pin_change: settings.client_pin.then_some(state.force_pin_change),
         min_pin_length: has_pin_input.then(|| authenticator.min_pin_length().into()),
         firmware_version: settings.firmware_version,
-        max_cred_blob_length: None,
+        max_cred_blob_length: Some(number(settings.max_cred_blob_length)),
         max_rp_ids_for_set_min_pin_length: settings
             .authenticator_config
             .then(|| number(settings.max_rp_ids_for_set_min_pin_length)),

@@ -1,6 +1,7 @@
 //! authenticatorMakeCredential (CTAP 2.3 section 6.1.2). The step numbers are the standard's.
 
 use alloc::{boxed::Box, vec, vec::Vec};
+use core::mem;
 
 use rand_core::CryptoRng;
 
@@ -15,7 +16,7 @@ use crate::{
     cose::CoseAlgorithm,
     credential::{ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, Query},
     ctap2::{MakeCredential, MakeCredentialResponse, PinUvAuth, Response, Status},
-    extension,
+    extension::{self, Registration},
     pin_uv::Permissions,
     secret::Secret,
     time::Moment,
@@ -32,7 +33,7 @@ pub(super) struct Job {
     request: MakeCredential,
     prf: Option<PrfInputs>,
     algorithm: CoseAlgorithm,
-    cred_protect: CredProtect,
+    extensions: Registration,
     discoverable: bool,
     /// Whether an enterprise attestation may be returned.
     enterprise: bool,
@@ -103,14 +104,15 @@ impl Authenticator {
         // Provider door: PRF is evaluated with the user-verified secret only.
         let wants_prf = prf.as_ref().is_some_and(|prf| prf.eval.is_some());
         uv = uv || (wants_prf && self.verifies_users());
-        let cred_protect = extension::cred_protect_policy(&request.extensions)?;
+        let inputs = mem::take(&mut request.extensions);
+        let extensions = Registration::judge(inputs, self.extensions(), discoverable)?;
         self.cut_names(door, &mut request);
         let job = Box::new(Job {
             door,
             request,
             prf,
             algorithm,
-            cred_protect,
+            extensions,
             discoverable,
             enterprise,
             phase: Phase::Verify,
@@ -287,7 +289,7 @@ impl Authenticator {
             self.spend_token();
         }
         let record = self.make_record(job, now, rng)?;
-        let response = self.attest(job, &record)?;
+        let response = self.attest(job, &record, rng)?;
         // "If a credential for the same rp.id and account ID already exists on the authenticator: overwrite that
         // credential."
         let replaced = old.iter().map(|old| old.credential.id.clone()).collect();
@@ -316,7 +318,7 @@ impl Authenticator {
             rp: job.request.rp.clone(),
             user: job.request.user.clone(),
             discoverable: job.discoverable,
-            cred_protect: job.cred_protect,
+            cred_protect: job.extensions.cred_protect(),
             backup: self.settings.new_backup(),
             sign_count: 0,
             aaguid: self.settings.aaguid,
@@ -324,12 +326,27 @@ impl Authenticator {
             created: now.date,
             last_used: None,
         };
-        Ok(CredentialRecord::new(credential, secret))
+        let mut record = CredentialRecord::new(credential, secret);
+        record.extensions = job.extensions.make_data(rng).into();
+        Ok(record)
     }
 
-    fn attest(&self, job: &Job, record: &CredentialRecord) -> Result<MakeCredentialResponse, Status> {
+    fn attest(
+        &mut self,
+        job: &Job,
+        record: &CredentialRecord,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<MakeCredentialResponse, Status> {
         let credential = &record.credential;
-        let extensions = extension::make_credential_outputs(&job.request.extensions, job.cred_protect);
+        let hmac_secret_mc = match job.extensions.hmac_secret_mc() {
+            Some(input) => {
+                let agreement = self.key_agreement(rng);
+                Some(extension::evaluate_encrypted(&record.secret, input, job.verified, agreement, rng)?)
+            }
+            None => None,
+        };
+        let rules = self.pin_rules(&credential.rp.id);
+        let outputs = job.extensions.outputs(&record.extensions, &rules, hmac_secret_mc.as_deref());
         let auth_data = AuthenticatorData {
             rp_id_hash: credential.rp.id.hash(),
             user_present: job.present,
@@ -343,7 +360,7 @@ impl Authenticator {
                 algorithm: job.algorithm,
                 public_key: record.secret.key.public(),
             }),
-            extensions: &extensions,
+            extensions: &outputs,
         }
         .encode();
         let signer = self.provider.signer(&record.secret.key).map_err(|_| Status::Other)?;
@@ -357,8 +374,8 @@ impl Authenticator {
             auth_data,
             att_stmt,
             ep_att: voucher.is_enterprise(),
-            large_blob_key: None,
-            large_blob_supported: false,
+            large_blob_key: job.extensions.large_blob_key(&record.extensions),
+            large_blob_supported: job.extensions.large_blob_supported(),
         })
     }
 

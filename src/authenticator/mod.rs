@@ -8,6 +8,7 @@
 //! before the PIN is compared.
 
 mod client_pin;
+mod extensions;
 mod get_assertion;
 mod get_info;
 mod machine;

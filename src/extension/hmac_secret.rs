@@ -1,4 +1,5 @@
-//! hmac-secret (CTAP 2.3 section 12.7), and the same function on plain salts for the provider door.
+//! hmac-secret (CTAP 2.3 section 12.7; hmac-secret-mc is the same at creation), and the same function on plain salts for the
+//! provider door.
 
 use alloc::vec::Vec;
 
@@ -25,7 +26,7 @@ pub fn evaluate(secret: &CredentialSecret, salts: &PrfSalts, _verified: UserVeri
     }
 }
 
-/// The getAssertion half of hmac-secret: decrypts one or two salts, evaluates them with the secret that belongs to this
+/// hmac-secret in getAssertion, and hmac-secret-mc: decrypts one or two salts, evaluates them with the secret that belongs to this
 /// operation's UV bit, and encrypts the outputs. Draws 16 bytes (the IV) with protocol 2, none with protocol 1.
 pub fn evaluate_encrypted(
     secret: &CredentialSecret,

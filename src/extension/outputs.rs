@@ -1,34 +1,42 @@
-//! The extension outputs in authenticator data: a canonical map, or nothing at all, so that the ED flag is set only if
-//! there are outputs.
+//! The extension outputs in authenticator data.
 
 use alloc::vec::Vec;
 
-use crate::{cbor::Writer, credential::CredProtect, ctap2::MakeCredentialExtensions};
+use crate::cbor::Writer;
 
-/// The outputs of a registration: what was asked for and done.
-pub fn make_credential_outputs(input: &MakeCredentialExtensions, policy: CredProtect) -> Vec<u8> {
-    let cred_protect = input.cred_protect.is_some();
-    let hmac_secret = input.hmac_secret == Some(true);
-    let mut writer = Writer::new();
-    let count = usize::from(cred_protect).saturating_add(usize::from(hmac_secret));
-    if count == 0 {
-        return Vec::new();
-    }
-    writer.map(count);
-    if cred_protect {
-        writer.text("credProtect").unsigned(policy.level().into());
-    }
-    if hmac_secret {
-        writer.text("hmac-secret").boolean(true);
-    }
-    writer.finish()
+/// A map under construction. Its members are given in canonical order.
+#[derive(Default)]
+pub(super) struct Outputs {
+    count: usize,
+    body: Writer,
 }
 
-/// The outputs of an assertion.
-pub fn get_assertion_outputs(hmac_secret: Option<&[u8]>) -> Vec<u8> {
-    let mut writer = Writer::new();
-    if let Some(output) = hmac_secret {
-        writer.map(1).text("hmac-secret").bytes(output);
+impl Outputs {
+    pub(super) fn boolean(&mut self, name: &str, output: Option<bool>) {
+        self.some(name, output, |writer, output| _ = writer.boolean(output));
     }
-    writer.finish()
+
+    pub(super) fn unsigned(&mut self, name: &str, output: Option<u64>) {
+        self.some(name, output, |writer, output| _ = writer.unsigned(output));
+    }
+
+    pub(super) fn bytes(&mut self, name: &str, output: Option<&[u8]>) {
+        self.some(name, output, |writer, output| _ = writer.bytes(output));
+    }
+
+    fn some<T>(&mut self, name: &str, output: Option<T>, write: impl FnOnce(&mut Writer, T)) {
+        if let Some(output) = output {
+            self.count = self.count.saturating_add(1);
+            write(self.body.text(name), output);
+        }
+    }
+
+    /// The map, or nothing at all where it would be empty.
+    pub(super) fn finish(self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        if self.count > 0 {
+            writer.map(self.count).raw(&self.body.finish());
+        }
+        writer.finish()
+    }
 }

@@ -1,227 +1,134 @@
-//! hmac-secret (CTAP 2.3 section 12.7) with an independent computation of its output.
+//! Extensions together: which there are, and what they say where several are asked for. Each has a file of its own, but for
+//! thirdPartyPayment (CTAP 2.3 section 12.9), which is here.
 
 use countersign::{
-    authenticator::Settings,
-    cose::P256Point,
-    credential::CredentialRecord,
-    crypto::RustCrypto,
-    ctap2::{ClientPin, ClientPinResponse, GetAssertion, HmacSecretInput, Request, Response, Status},
-    pin_uv::{PinUvAuthProtocol, SharedSecret, encapsulate},
+    authenticator::{LargeBlobs, Settings, UserVerification},
+    ctap2::{GetAssertion, LargeBlobInput, LargeBlobSupport, MakeCredential, Request, Response},
+    pin_uv::PinUvAuthProtocol,
 };
-use hmac::{Hmac, Mac, digest::KeyInit};
-use sha2::Sha256;
 
 use crate::{
-    common::{
-        seeded_rng::SeededRng,
-        world::{Person, World},
-    },
+    common::world::{Person, World},
+    hmac_secret::Platform,
     requests::*,
 };
 
-const SALTS: [[u8; 32]; 2] = [[0x51; 32], [0x52; 32]];
-
-/// The platform's half of one exchange.
-struct Platform {
-    key: P256Point,
-    shared: SharedSecret,
-    rng: SeededRng,
+fn world(large_blobs: LargeBlobs) -> World {
+    World::new(Settings {
+        large_blobs,
+        user_verification: UserVerification::None,
+        ..Settings::security_key()
+    })
 }
 
-impl Platform {
-    fn new(world: &mut World, protocol: PinUvAuthProtocol) -> Self {
-        let mut rng = SeededRng(3);
-        let (key, shared) =
-            encapsulate(&RustCrypto, protocol, &key_agreement(world, protocol.number()), &mut rng).unwrap();
-        Self { key, shared, rng }
-    }
-
-    fn input(&mut self, plaintext: &[u8]) -> HmacSecretInput {
-        let salt_enc = self.shared.encrypt(plaintext, &mut self.rng).unwrap();
-        let salt_auth = self.shared.authenticate(&[&salt_enc]);
-        let pin_uv_auth_protocol = Some(self.shared.protocol().number());
-        HmacSecretInput { key_agreement: self.key, salt_enc, salt_auth, pin_uv_auth_protocol }
-    }
-
-    fn output(&self, auth_data: &[u8]) -> Vec<u8> {
-        let outputs = view(auth_data).extensions().expect("ED is set");
-        let encrypted = outputs.named("hmac-secret").unwrap().bytes().unwrap();
-        self.shared.decrypt(encrypted).unwrap().expose().to_vec()
-    }
+/// The names of the outputs in authenticator data, in their order.
+fn names(auth_data: &[u8]) -> Vec<String> {
+    let outputs = view(auth_data).extensions().into_iter().flatten();
+    outputs.map(|(name, _)| name.text().unwrap().to_owned()).collect()
 }
 
-fn key_agreement(world: &mut World, protocol: u64) -> P256Point {
-    let request = ClientPin::GetKeyAgreement { pin_uv_auth_protocol: protocol };
-    match world.call(Request::ClientPin(request), Person::Absent) {
-        Response::ClientPin(ClientPinResponse::KeyAgreement(key)) => key,
+fn advertised(world: &mut World) -> Vec<&'static str> {
+    match world.call(Request::GetInfo, Person::Absent) {
+        Response::GetInfo(info) => info.extensions,
         other => panic!("{other:?}"),
     }
 }
 
-fn with(request: GetAssertion, input: HmacSecretInput) -> GetAssertion {
-    let mut request = request;
-    request.extensions.hmac_secret = Some(input);
+/// Every extension asked for at once.
+fn creation(platform: &mut Platform) -> MakeCredential {
+    let mut request = protected(create_discoverable(1), 1);
+    request.extensions.cred_blob = Some(b"blob".into());
+    request.extensions.large_blob = Some(LargeBlobSupport::Required);
+    request.extensions.hmac_secret = Some(true);
+    request.extensions.large_blob_key = Some(true);
+    request.extensions.min_pin_length = Some(true);
+    request.extensions.hmac_secret_mc = Some(platform.input(&[1; 32]));
+    request.extensions.third_party_payment = Some(true);
+    request.extensions.pin_complexity_policy = Some(true);
     request
 }
 
-/// HMAC-SHA-256 by its own crate.
-fn hmac(key: &[u8; 32], salt: &[u8; 32]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(salt);
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn registered() -> (World, CredentialRecord) {
-    let mut world = World::with_host_verifier();
-    // hmac-secret was not asked for: the secrets are there all the same.
-    let record = world.register(create_verified(1));
-    (world, record)
+#[test]
+fn get_info_lists_the_extensions_that_work_and_never_both_ways_to_large_blobs() {
+    let always = ["credBlob", "credProtect", "hmac-secret", "hmac-secret-mc", "thirdPartyPayment"];
+    for (large_blobs, way) in [
+        (LargeBlobs::None, None),
+        (LargeBlobs::Array { max_bytes: 1024 }, Some("largeBlobKey")),
+        (LargeBlobs::PerCredential { max_bytes: 1024 }, Some("largeBlob")),
+    ] {
+        let mut world = world(large_blobs);
+        let advertised = advertised(&mut world);
+        for name in always.into_iter().chain(way) {
+            assert!(advertised.contains(&name), "{name}");
+        }
+        // What is listed does something, and what is not listed does nothing.
+        let mut platform = Platform::new(&mut world, PinUvAuthProtocol::Two);
+        let request = creation(&mut platform);
+        let response = made(world.make(request, Person::Willing));
+        assert_eq!(response.large_blob_key.is_some(), advertised.contains(&"largeBlobKey"));
+        assert_eq!(response.large_blob_supported, advertised.contains(&"largeBlob"));
+        let mut request = get();
+        request.extensions.large_blob_key = Some(true);
+        request.extensions.large_blob = Some(LargeBlobInput::Write { blob: vec![1], original_size: 1 });
+        let response = asserted(world.get(request, Person::Willing));
+        assert_eq!(response.large_blob_key.is_some(), advertised.contains(&"largeBlobKey"));
+        assert_eq!(response.large_blob.is_some(), advertised.contains(&"largeBlob"));
+    }
 }
 
 #[test]
-fn hmac_secret_output_is_hmac_of_the_cred_random_that_belongs_to_this_operations_uv_bit() {
-    for protocol in [PinUvAuthProtocol::One, PinUvAuthProtocol::Two] {
-        let (mut world, record) = registered();
-        let mut platform = Platform::new(&mut world, protocol);
-        for (request, key) in [
-            (get(), &record.secret.cred_random_without_uv),
-            (get_verified(), &record.secret.cred_random_with_uv),
-        ] {
-            let one = platform.input(&SALTS[0]);
-            let assertion = asserted(world.get(with(request.clone(), one), Person::Willing));
-            assert_eq!(platform.output(&assertion.auth_data), hmac(key.expose(), &SALTS[0]));
-            assert_assertion_signed(&record, &assertion);
-            let two = platform.input(&SALTS.concat());
-            let assertion = asserted(world.get(with(request, two), Person::Willing));
-            let expected = SALTS.map(|salt| hmac(key.expose(), &salt)).concat();
-            assert_eq!(platform.output(&assertion.auth_data), expected);
+fn outputs_stand_in_canonical_order() {
+    let mut world = world(LargeBlobs::Array { max_bytes: 1024 });
+    let mut platform = Platform::new(&mut world, PinUvAuthProtocol::Two);
+    let request = creation(&mut platform);
+    let response = made(world.make(request, Person::Willing));
+    assert_eq!(names(&response.auth_data), ["credBlob", "credProtect", "hmac-secret", "hmac-secret-mc"]);
+    let mut request = get();
+    request.extensions.cred_blob = Some(true);
+    request.extensions.hmac_secret = Some(platform.input(&[1; 32]));
+    request.extensions.third_party_payment = Some(true);
+    let response = asserted(world.get(request, Person::Willing));
+    assert_eq!(names(&response.auth_data), ["credBlob", "hmac-secret", "thirdPartyPayment"]);
+}
+
+// --- thirdPartyPayment -----------------------------------------------------------------------------------------------
+
+fn for_payments(mut request: MakeCredential, marked: bool) -> MakeCredential {
+    request.extensions.third_party_payment = Some(marked);
+    request
+}
+
+fn asking(mut request: GetAssertion, wanted: bool) -> GetAssertion {
+    request.extensions.third_party_payment = Some(wanted);
+    request
+}
+
+#[test]
+fn third_party_payment_is_told_by_assertions_and_not_by_the_registration() {
+    for make in [create, || create_discoverable(1)] {
+        for (request, marked) in
+            [(make(), false), (for_payments(make(), false), false), (for_payments(make(), true), true)]
+        {
+            let mut world = World::fresh();
+            let response = made(world.make(request, Person::Willing));
+            assert!(names(&response.auth_data).is_empty(), "no output at creation");
+            let id = view(&response.auth_data).attested.unwrap().1;
+            // Twice: the record was written in between.
+            for _ in 0..2 {
+                let request = asking(get_named(&[&id]), true);
+                let response = asserted(world.get(request, Person::Willing));
+                let outputs = view(&response.auth_data).extensions().unwrap();
+                assert_eq!(outputs.named("thirdPartyPayment").unwrap().boolean(), Some(marked));
+            }
         }
     }
 }
 
 #[test]
-fn hmac_secret_protocol_absent_means_1() {
-    let (mut world, record) = registered();
-    let mut platform = Platform::new(&mut world, PinUvAuthProtocol::One);
-    let input = HmacSecretInput { pin_uv_auth_protocol: None, ..platform.input(&SALTS[0]) };
-    let assertion = asserted(world.get(with(get(), input), Person::Willing));
-    let expected = hmac(record.secret.cred_random_without_uv.expose(), &SALTS[0]);
-    assert_eq!(platform.output(&assertion.auth_data), expected);
-    let mut platform = Platform::new(&mut world, PinUvAuthProtocol::Two);
-    let input = HmacSecretInput { pin_uv_auth_protocol: None, ..platform.input(&SALTS[0]) };
-    assert_failed(&world.get(with(get(), input), Person::Willing), Status::PinAuthInvalid);
-}
-
-#[test]
-fn hmac_secret_salt_auth_that_does_not_verify_is_pin_auth_invalid() {
-    for protocol in [PinUvAuthProtocol::One, PinUvAuthProtocol::Two] {
-        let (mut world, _) = registered();
-        let mut platform = Platform::new(&mut world, protocol);
-        let good = platform.input(&SALTS[0]);
-        let mut wrong = vec![Vec::new(), good.salt_auth[..8].to_vec(), [&good.salt_auth[..], &[0]].concat()];
-        wrong.push(good.salt_auth.iter().map(|byte| byte ^ 1).collect());
-        for salt_auth in wrong {
-            let input = HmacSecretInput { salt_auth, ..good.clone() };
-            assert_failed(&world.get(with(get(), input), Person::Willing), Status::PinAuthInvalid);
-        }
-        let mut salt_enc = good.salt_enc.clone();
-        salt_enc[0] ^= 1;
-        let input = HmacSecretInput { salt_enc, ..good.clone() };
-        assert_failed(&world.get(with(get(), input), Person::Willing), Status::PinAuthInvalid);
-        asserted(world.get(with(get(), good), Person::Willing));
+fn third_party_payment_is_said_only_to_who_asks() {
+    let mut world = World::fresh();
+    world.register(for_payments(create_discoverable(1), true));
+    for request in [get(), asking(get(), false)] {
+        assert!(names(&asserted(world.get(request, Person::Willing)).auth_data).is_empty());
     }
-}
-
-#[test]
-fn hmac_secret_plaintext_of_another_length_than_32_or_64_is_invalid_parameter() {
-    for protocol in [PinUvAuthProtocol::One, PinUvAuthProtocol::Two] {
-        let (mut world, _) = registered();
-        let mut platform = Platform::new(&mut world, protocol);
-        for length in [0, 16, 48, 80, 96] {
-            let input = platform.input(&vec![7; length]);
-            assert_failed(&world.get(with(get(), input), Person::Willing), Status::InvalidParameter);
-        }
-        // No whole blocks: authenticated, and no ciphertext.
-        for length in [1, 31, 33] {
-            let salt_enc = vec![7; length];
-            let salt_auth = platform.shared.authenticate(&[&salt_enc]);
-            let input = HmacSecretInput { salt_enc, salt_auth, ..platform.input(&SALTS[0]) };
-            assert_failed(&world.get(with(get(), input), Person::Willing), Status::InvalidParameter);
-        }
-    }
-}
-
-#[test]
-fn hmac_secret_of_an_unknown_protocol_or_with_no_point_is_invalid_parameter() {
-    let (mut world, _) = registered();
-    let mut platform = Platform::new(&mut world, PinUvAuthProtocol::Two);
-    let good = platform.input(&SALTS[0]);
-    for number in [0, 3, u64::MAX] {
-        let input = HmacSecretInput { pin_uv_auth_protocol: Some(number), ..good.clone() };
-        assert_failed(&world.get(with(get(), input), Person::Willing), Status::InvalidParameter);
-    }
-    let key_agreement = P256Point { x: [0; 32], y: [0; 32] };
-    let input = HmacSecretInput { key_agreement, ..good };
-    assert_failed(&world.get(with(get(), input), Person::Willing), Status::InvalidParameter);
-}
-
-#[test]
-fn hmac_secret_needs_presence() {
-    let (mut world, _) = registered();
-    let mut platform = Platform::new(&mut world, PinUvAuthProtocol::Two);
-    let input = platform.input(&SALTS[0]);
-    // Also where the user would be verified, and where there is no credential.
-    let mut verified = get_silently();
-    verified.options.uv = Some(true);
-    let elsewhere = GetAssertion { rp_id: rp_id("example.org"), ..get_silently() };
-    for request in [get_silently(), verified, elsewhere] {
-        let (response, asked) =
-            world.questions_of(|world| world.get(with(request, input.clone()), Person::Willing));
-        assert_failed(&response, Status::UnsupportedOption);
-        assert!(asked.is_empty());
-    }
-}
-
-#[test]
-fn hmac_secret_answers_in_every_leg_with_that_credentials_secret() {
-    let (mut world, first) = registered();
-    let second = world.register(create_verified(2));
-    let mut platform = Platform::new(&mut world, PinUvAuthProtocol::Two);
-    let input = platform.input(&SALTS[0]);
-    let legs = [world.get(with(get_verified(), input), Person::Willing), world.next()].map(asserted);
-    for (leg, record) in legs.iter().zip([second, first]) {
-        let expected = hmac(record.secret.cred_random_with_uv.expose(), &SALTS[0]);
-        assert_eq!(platform.output(&leg.auth_data), expected);
-    }
-    let raw = |leg: usize| {
-        let data = view(&legs[leg].auth_data);
-        data.extensions().unwrap().named("hmac-secret").unwrap().bytes().unwrap()[..16].to_vec()
-    };
-    assert_ne!(raw(0), raw(1), "an IV of its own");
-}
-
-#[test]
-fn hmac_secret_that_fails_leaves_the_credential_as_it_was() {
-    let (mut world, _) = registered();
-    let mut platform = Platform::new(&mut world, PinUvAuthProtocol::Two);
-    let input = platform.input(&[7; 48]);
-    let kept = world.kept();
-    assert_failed(&world.get(with(get(), input), Person::Willing), Status::InvalidParameter);
-    assert!(world.kept() == kept);
-}
-
-#[test]
-fn key_agreement_key_serves_both_protocols_until_power_down_or_lock() {
-    let mut world = World::new(Settings::security_key());
-    let key = key_agreement(&mut world, 1);
-    assert_eq!(key_agreement(&mut world, 2), key);
-    for protocol in [0, 3] {
-        let request = ClientPin::GetKeyAgreement { pin_uv_auth_protocol: protocol };
-        assert_failed(&world.call(Request::ClientPin(request), Person::Absent), Status::InvalidParameter);
-    }
-    world.power_cycle();
-    let second = key_agreement(&mut world, 2);
-    assert_ne!(second, key);
-    world.authenticator.lock();
-    assert_ne!(key_agreement(&mut world, 2), second);
 }

@@ -124,7 +124,10 @@ fn info_says_what_the_settings_say() {
     assert_eq!(algorithms.len(), 1);
     assert_eq!(algorithms[0].map().unwrap().named("alg").unwrap().integer(), Some(-8));
     assert_eq!(texts(&body, 0x09), ["internal"]);
-    assert_eq!(texts(&body, 0x02), ["credProtect", "hmac-secret"]);
+    assert_eq!(
+        texts(&body, 0x02),
+        ["credBlob", "credProtect", "hmac-secret", "hmac-secret-mc", "thirdPartyPayment"]
+    );
     assert!(options(&body).contains(&("plat".to_owned(), true)));
     assert!(options(&body).contains(&("rk".to_owned(), true)));
 }

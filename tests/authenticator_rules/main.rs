@@ -5,14 +5,19 @@
 mod common;
 
 mod attestation;
+mod cred_blob;
 mod display;
 mod extensions;
 mod get_assertion;
 mod get_info;
+mod hmac_secret;
+mod large_blob;
+mod large_blob_key;
 mod machine;
 mod make_credential;
 mod next_assertion;
 mod pin;
+mod pin_rules;
 mod provider;
 mod requests;
 mod reset;

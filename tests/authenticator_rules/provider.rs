@@ -208,7 +208,7 @@ fn provider_eval_by_credential_goes_before_eval() {
 
 #[test]
 fn provider_prf_and_hmac_secret_with_uv_are_the_same_function() {
-    // Both doors of one credential; the CTAP door is held to its own vectors in `extensions`.
+    // Both doors of one credential; the CTAP door is held to its own vectors in `hmac_secret`.
     let mut world = manager();
     let record = world.register(create_verified(1));
     let outcome = world.provider_get(get(), eval(b"one", None), Person::Willing);
