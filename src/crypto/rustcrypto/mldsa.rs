@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use ml_dsa::{
-    ExpandedSigningKey, MlDsaParams, Signature, SigningKey, VerifyingKey,
+    MlDsaParams, Signature, SigningKey, VerifyingKey,
     signature::{Keypair, MultipartSigner, MultipartVerifier},
 };
 
@@ -15,11 +15,10 @@ pub(super) fn public_key<P: MlDsaParams, const N: usize>(seed: &[u8]) -> Result<
     Ok(Box::new(encoded.as_slice().try_into().map_err(|_| CryptoError)?))
 }
 
-struct MlDsaSigner<P: MlDsaParams>(Box<ExpandedSigningKey<P>>);
+struct MlDsaSigner<P: MlDsaParams>(SigningKey<P>);
 
 pub(super) fn signer<P: MlDsaParams + 'static>(seed: &[u8]) -> Result<Box<dyn Signer>, CryptoError> {
-    let seed = seed.try_into().map_err(|_| CryptoError)?;
-    Ok(Box::new(MlDsaSigner::<P>(Box::new(ExpandedSigningKey::from_seed(seed)))))
+    Ok(Box::new(MlDsaSigner::<P>(signing_key(seed)?)))
 }
 
 impl<P: MlDsaParams> Signer for MlDsaSigner<P> {
