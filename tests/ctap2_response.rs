@@ -6,13 +6,13 @@ use ciborium::{Value, cbor};
 use common::vectors::{bytes, list, vectors};
 use countersign::{
     cbor::{Item, Profile},
-    cose::P256Point,
+    cose::{CoseAlgorithm, P256Point, PublicKey},
     ctap2::{
-        ClientPinResponse, GetAssertionResponse, GetInfoResponse, LargeBlobKey, LargeBlobOutput,
-        MakeCredentialResponse, Response, Status,
+        ClientPinResponse, CredentialManagementResponse, GetAssertionResponse, GetInfoResponse, LargeBlobKey,
+        LargeBlobOutput, LargeBlobsResponse, MakeCredentialResponse, ManagedCredential, Response, Status,
     },
     secret::Secret,
-    webauthn::{Aaguid, CredentialId, UserEntity, UserHandle},
+    webauthn::{Aaguid, CredentialId, RpEntity, RpId, RpIdHash, UserEntity, UserHandle},
 };
 
 /// What follows the status byte of a success, canonical for certain and read by somebody else.
@@ -255,6 +255,158 @@ fn get_info_leaves_out_what_would_say_nothing() {
 }
 
 #[test]
+fn get_info_has_every_member_that_it_is_given_at_its_number() {
+    let info = GetInfoResponse {
+        max_serialized_large_blob_array: Some(1024),
+        force_pin_change: Some(false),
+        min_pin_length: Some(4),
+        max_cred_blob_length: Some(32),
+        max_rp_ids_for_set_min_pin_length: Some(0),
+        preferred_platform_uv_attempts: Some(3),
+        uv_modality: Some(0x0800),
+        remaining_discoverable_credentials: Some(100),
+        uv_count_since_last_pin_entry: Some(0),
+        long_touch_for_reset: Some(true),
+        enc_identifier: Some([0x19; 32]),
+        transports_for_reset: vec!["usb"],
+        pin_complexity_policy: Some(false),
+        pin_complexity_policy_url: Some("https://a.example".into()),
+        max_pin_length: Some(63),
+        enc_cred_store_state: Some([0x1e; 32]),
+        authenticator_config_commands: Some(vec![1, 2, 3, 4]),
+        ..get_info()
+    };
+    let expected = cbor!({
+        1 => ["FIDO_2_0", "FIDO_2_3"],
+        2 => ["credProtect", "hmac-secret"],
+        3 => Value::Bytes(vec![0xaa; 16]),
+        4 => { "rk" => true, "up" => true, "plat" => false, "makeCredUvNotRqd" => true },
+        5 => 7609,
+        6 => [2, 1],
+        7 => 8,
+        8 => 128,
+        9 => ["usb"],
+        0x0A => [{ "alg" => -7, "type" => "public-key" }, { "alg" => -8, "type" => "public-key" }],
+        0x0B => 1024,
+        0x0C => false,
+        0x0D => 4,
+        0x0E => 1,
+        0x0F => 32,
+        0x10 => 0,
+        0x11 => 3,
+        0x12 => 0x0800,
+        0x14 => 100,
+        0x16 => ["packed"],
+        0x17 => 0,
+        0x18 => true,
+        0x19 => Value::Bytes(vec![0x19; 32]),
+        0x1A => ["usb"],
+        0x1B => false,
+        0x1C => Value::Bytes(b"https://a.example".into()),
+        0x1D => 63,
+        0x1E => Value::Bytes(vec![0x1e; 32]),
+        0x1F => [1, 2, 3, 4],
+    });
+    assert_eq!(body(&Response::GetInfo(Box::new(info)).encode()), expected.unwrap());
+}
+
+/// CTAP 2.3 section 6.4: absent says that there is no authenticatorConfig, empty that it can do nothing.
+#[test]
+fn get_info_tells_no_config_commands_from_none_that_work() {
+    let info = GetInfoResponse { authenticator_config_commands: Some(vec![]), ..get_info() };
+    let response = body(&Response::GetInfo(Box::new(info)).encode());
+    assert_eq!(*at(&response, 0x1F), Value::Array(vec![]));
+}
+
+#[test]
+fn client_pin_responses_are_written_member_by_member() {
+    let token = cbor!({ 2 => Value::Bytes(vec![7; 48]) });
+    let retries = cbor!({ 3 => 8, 4 => false });
+    let after_power_cycle = cbor!({ 3 => 5, 4 => true });
+    for (response, expected) in [
+        (ClientPinResponse::Token(vec![7; 48]), token),
+        (ClientPinResponse::PinRetries { retries: 8, power_cycle: false }, retries),
+        (ClientPinResponse::PinRetries { retries: 5, power_cycle: true }, after_power_cycle),
+        (ClientPinResponse::UvRetries(3), cbor!({ 5 => 3 })),
+    ] {
+        assert_eq!(body(&Response::ClientPin(response).encode()), expected.unwrap());
+    }
+}
+
+#[test]
+fn the_counts_and_relying_parties_of_management_are_written_member_by_member() {
+    let metadata = CredentialManagementResponse::Metadata { existing: 0, remaining: 1000 };
+    let first = CredentialManagementResponse::RelyingParty {
+        rp: RpEntity { id: RpId::new("a.example").unwrap(), name: Some("A".into()) },
+        rp_id_hash: RpIdHash([4; 32]),
+        total: Some(2),
+    };
+    let next = CredentialManagementResponse::RelyingParty {
+        rp: RpEntity { id: RpId::new("b.example").unwrap(), name: None },
+        rp_id_hash: RpIdHash([5; 32]),
+        total: None,
+    };
+    for (response, expected) in [
+        (metadata, cbor!({ 1 => 0, 2 => 1000 })),
+        (
+            first,
+            cbor!({ 3 => { "id" => "a.example", "name" => "A" }, 4 => Value::Bytes(vec![4; 32]), 5 => 2 }),
+        ),
+        (next, cbor!({ 3 => { "id" => "b.example" }, 4 => Value::Bytes(vec![5; 32]) })),
+    ] {
+        assert_eq!(body(&Response::CredentialManagement(response).encode()), expected.unwrap());
+    }
+}
+
+#[test]
+fn a_managed_credential_is_written_member_by_member() {
+    let whole = ManagedCredential {
+        user: UserEntity {
+            id: UserHandle::new(b"u").unwrap(),
+            name: Some("n".into()),
+            display_name: Some("d".into()),
+        },
+        credential: CredentialId::new(b"id").unwrap(),
+        public_key: (CoseAlgorithm::Es256, PublicKey::P256(P256Point { x: [1; 32], y: [2; 32] })),
+        total: Some(3),
+        cred_protect: 2,
+        large_blob_key: Some([0xb; 32]),
+        third_party_payment: Some(true),
+    };
+    let expected = cbor!({
+        6 => { "id" => Value::Bytes(b"u".into()), "name" => "n", "displayName" => "d" },
+        7 => { "id" => Value::Bytes(b"id".into()), "type" => "public-key" },
+        8 => { 1 => 2, 3 => -7, -1 => 1, -2 => Value::Bytes(vec![1; 32]), -3 => Value::Bytes(vec![2; 32]) },
+        9 => 3,
+        10 => 2,
+        11 => Value::Bytes(vec![0xb; 32]),
+        12 => true,
+    });
+    let encoded = |credential: ManagedCredential| {
+        Response::CredentialManagement(CredentialManagementResponse::Credential(Box::new(credential)))
+            .encode()
+    };
+    assert_eq!(body(&encoded(whole.clone())), expected.unwrap());
+    let least = ManagedCredential {
+        user: UserEntity { name: None, display_name: None, ..whole.user.clone() },
+        total: None,
+        large_blob_key: None,
+        third_party_payment: None,
+        ..whole
+    };
+    let keys: Vec<_> = body(&encoded(least)).as_map().unwrap().iter().map(|(key, _)| key.clone()).collect();
+    assert_eq!(keys, [6, 7, 8, 10].map(Value::from));
+}
+
+#[test]
+fn a_part_of_the_large_blob_array_is_written_as_config() {
+    for part in [vec![], vec![0xb1; 17], vec![0xb1; 960]] {
+        let response = Response::LargeBlobs(LargeBlobsResponse { config: part.clone() });
+        assert_eq!(body(&response.encode()), cbor!({ 1 => Value::Bytes(part) }).unwrap());
+    }
+}
+
+#[test]
 fn a_key_agreement_key_is_written_as_a_cose_key() {
     let key = P256Point { x: [1; 32], y: [2; 32] };
     let expected = cbor!({
@@ -269,11 +421,38 @@ fn success_without_a_body_and_failure_are_one_byte() {
     assert_eq!(Response::Empty.encode(), [0x00]);
     for (status, byte) in [
         (Status::InvalidCommand, 0x01),
+        (Status::InvalidParameter, 0x02),
+        (Status::InvalidLength, 0x03),
+        (Status::InvalidSeq, 0x04),
+        (Status::CborUnexpectedType, 0x11),
         (Status::InvalidCbor, 0x12),
+        (Status::MissingParameter, 0x14),
+        (Status::LimitExceeded, 0x15),
+        (Status::LargeBlobStorageFull, 0x18),
         (Status::CredentialExcluded, 0x19),
+        (Status::UnsupportedAlgorithm, 0x26),
+        (Status::OperationDenied, 0x27),
+        (Status::KeyStoreFull, 0x28),
+        (Status::UnsupportedOption, 0x2b),
+        (Status::InvalidOption, 0x2c),
+        (Status::KeepaliveCancel, 0x2d),
+        (Status::NoCredentials, 0x2e),
+        (Status::UserActionTimeout, 0x2f),
+        (Status::NotAllowed, 0x30),
+        (Status::PinInvalid, 0x31),
+        (Status::PinBlocked, 0x32),
+        (Status::PinAuthInvalid, 0x33),
+        (Status::PinAuthBlocked, 0x34),
+        (Status::PinNotSet, 0x35),
         (Status::PuatRequired, 0x36),
+        (Status::PinPolicyViolation, 0x37),
         (Status::RequestTooLarge, 0x39),
+        (Status::UvBlocked, 0x3c),
+        (Status::IntegrityFailure, 0x3d),
         (Status::InvalidSubcommand, 0x3e),
+        (Status::UvInvalid, 0x3f),
+        (Status::UnauthorizedPermission, 0x40),
+        (Status::Other, 0x7f),
     ] {
         assert_eq!(Response::Failed(status).encode(), [byte]);
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod attesters;
 pub(crate) mod client;
+pub(crate) mod commands;
 pub(crate) mod hid;
 pub(crate) mod platform;
 pub(crate) mod scripted_rng;
