@@ -8,7 +8,7 @@ use common::{
 };
 use countersign::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
-    crypto::{CryptoProvider, Hkdf, KeyPair, RustCrypto, xaes_open, xaes_seal},
+    crypto::{Aes128CbcNoPadding, CryptoProvider, Hkdf, KeyPair, RustCrypto, xaes_open, xaes_seal},
     secret::{Secret, SecretBytes},
 };
 
@@ -193,4 +193,21 @@ fn c2sp_xaes_256_gcm() {
         sealed[0] ^= 1;
         assert!(xaes_open(&key, nonce, &sealed, aad).is_err());
     }
+}
+
+/// NIST SP 800-38A, F.2.1 and F.2.2, the first two blocks.
+#[test]
+fn sp_800_38a_aes_128_cbc() {
+    let block = |digits: &str| -> [u8; 16] { hex::decode(digits).unwrap().try_into().unwrap() };
+    let key = block("2b7e151628aed2a6abf7158809cf4f3c");
+    let iv = block("000102030405060708090a0b0c0d0e0f");
+    let plaintext =
+        [block("6bc1bee22e409f96e93d7e117393172a"), block("ae2d8a571e03ac9c9eb76fac45af8e51")].concat();
+    let mut data = plaintext.clone();
+    Aes128CbcNoPadding::encrypt(&key, &iv, &mut data).unwrap();
+    assert_eq!(hex::encode(&data), "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2");
+    Aes128CbcNoPadding::decrypt(&key, &iv, &mut data).unwrap();
+    assert_eq!(data, plaintext);
+    assert!(Aes128CbcNoPadding::encrypt(&key, &iv, &mut [0; 17]).is_err());
+    assert!(Aes128CbcNoPadding::decrypt(&key, &iv, &mut [0; 15]).is_err());
 }

@@ -15,6 +15,6 @@ pub use os::OsRng;
 pub use provider::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer};
 pub use rustcrypto::RustCrypto;
 pub use symmetric::{
-    Aes256CbcNoPadding, Hkdf, aead_open, aead_seal, hmac_sha256, hmac_sha256_secret, hmac_sha256_verify,
-    sha256, sha256_parts, xaes_open, xaes_seal,
+    Aes128CbcNoPadding, Aes256CbcNoPadding, Hkdf, aead_open, aead_seal, hmac_sha256, hmac_sha256_secret,
+    hmac_sha256_verify, sha256, sha256_parts, xaes_open, xaes_seal,
 };

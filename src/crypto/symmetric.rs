@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
-use aes::Aes256;
+use aes::{Aes128, Aes256};
 use aes_gcm::{
     Aes256Gcm,
     aead::{Aead, KeyInit, Payload},
 };
-use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, consts::U16};
 use hmac::{Hmac, Mac, digest::FixedOutput};
 use sha2::{Digest, Sha256};
 use xaes_256_gcm::Xaes256Gcm;
@@ -142,27 +142,54 @@ pub struct Aes256CbcNoPadding;
 impl Aes256CbcNoPadding {
     /// Encrypts in place. Refused: a length that is no multiple of 16.
     pub fn encrypt(key: &[u8; 32], iv: &[u8; 16], data: &mut [u8]) -> Result<(), CryptoError> {
-        let mut cipher = cbc::Encryptor::<Aes256>::new(key.into(), iv.into());
-        let (blocks, rest) = data.as_chunks_mut::<16>();
-        if !rest.is_empty() {
-            return Err(CryptoError);
-        }
-        for block in blocks {
-            cipher.encrypt_block(block.into());
-        }
-        Ok(())
+        encrypt_blocks(cbc::Encryptor::<Aes256>::new(key.into(), iv.into()), data)
     }
 
     /// Decrypts in place. Refused: a length that is no multiple of 16.
     pub fn decrypt(key: &[u8; 32], iv: &[u8; 16], data: &mut [u8]) -> Result<(), CryptoError> {
-        let mut cipher = cbc::Decryptor::<Aes256>::new(key.into(), iv.into());
-        let (blocks, rest) = data.as_chunks_mut::<16>();
-        if !rest.is_empty() {
-            return Err(CryptoError);
-        }
-        for block in blocks {
-            cipher.decrypt_block(block.into());
-        }
-        Ok(())
+        decrypt_blocks(cbc::Decryptor::<Aes256>::new(key.into(), iv.into()), data)
     }
+}
+
+/// AES-128-CBC without padding (NIST SP 800-38A), as CTAP's getInfo uses it: whole blocks only.
+pub struct Aes128CbcNoPadding;
+
+impl Aes128CbcNoPadding {
+    /// Encrypts in place. Refused: a length that is no multiple of 16.
+    pub fn encrypt(key: &[u8; 16], iv: &[u8; 16], data: &mut [u8]) -> Result<(), CryptoError> {
+        encrypt_blocks(cbc::Encryptor::<Aes128>::new(key.into(), iv.into()), data)
+    }
+
+    /// Decrypts in place. Refused: a length that is no multiple of 16.
+    pub fn decrypt(key: &[u8; 16], iv: &[u8; 16], data: &mut [u8]) -> Result<(), CryptoError> {
+        decrypt_blocks(cbc::Decryptor::<Aes128>::new(key.into(), iv.into()), data)
+    }
+}
+
+fn encrypt_blocks(
+    mut cipher: impl BlockModeEncrypt<BlockSize = U16>,
+    data: &mut [u8],
+) -> Result<(), CryptoError> {
+    let (blocks, rest) = data.as_chunks_mut::<16>();
+    if !rest.is_empty() {
+        return Err(CryptoError);
+    }
+    for block in blocks {
+        cipher.encrypt_block(block.into());
+    }
+    Ok(())
+}
+
+fn decrypt_blocks(
+    mut cipher: impl BlockModeDecrypt<BlockSize = U16>,
+    data: &mut [u8],
+) -> Result<(), CryptoError> {
+    let (blocks, rest) = data.as_chunks_mut::<16>();
+    if !rest.is_empty() {
+        return Err(CryptoError);
+    }
+    for block in blocks {
+        cipher.decrypt_block(block.into());
+    }
+    Ok(())
 }
