@@ -7,11 +7,11 @@ use rand_core::CryptoRng;
 use super::{
     get_assertion::{self, Cursor},
     get_info, make_credential,
-    pin::{PinEntry, PinVerifier},
+    pin::{PinEntry, PinPolicy},
     question::{Answer, Purpose, Question, Verification},
     settings::{InvalidSettings, Settings, UserVerification},
     state::{InvalidState, State},
-    step::{Approval, Channel, Job, Outcome, Pending, ProviderRequest, Refusal, Step, Work},
+    step::{After, Approval, Channel, Job, Outcome, Pending, ProviderRequest, Refusal, Step, Work},
 };
 use crate::{
     attestation::{Attester, Attesters, EnterpriseAttester, InvalidAttester},
@@ -55,13 +55,15 @@ pub struct Authenticator {
     pub(super) settings: Settings,
     pub(super) provider: Arc<dyn CryptoProvider>,
     pub(super) state: State,
+    /// What new PINs have to be.
+    pub(super) pin_policy: Option<Arc<dyn PinPolicy>>,
     /// Made when first needed after power-up.
     agreement: Option<KeyAgreement>,
     /// The pinUvAuthToken in use.
     pub(super) token: Option<Box<PinUvAuthToken>>,
     /// What a stateful command remembers for the next one.
     stateful: Option<Stateful>,
-    /// Wrong PIN entries in a row since power-up.
+    /// Wrong PINs in a row since power-up, typed or sent.
     pub(super) consecutive_failures: u8,
     /// Counts what took the floor, so that older pending commands are known to be stale.
     generation: u64,
@@ -69,7 +71,7 @@ pub struct Authenticator {
     identity: Arc<()>,
     /// Who vouches for new credentials by certificate.
     pub(super) attesters: Attesters,
-    /// A first PIN or a reset is being committed: what the state is shows when that commit is reported.
+    /// A new PIN, a reset or a persistent token is being committed: what the state is shows when that commit is reported.
     unsettled: bool,
 }
 
@@ -81,6 +83,13 @@ pub enum CannotStart {
     Settings(InvalidSettings),
     /// The stored state cannot be used.
     State(InvalidState),
+    /// The stored state is older than one that the host remembers: an old copy was put back, or the state was removed.
+    RolledBack {
+        /// The epoch of the stored state; 0 where there is none.
+        epoch: u64,
+        /// The epoch that the host remembers.
+        remembered: u64,
+    },
 }
 
 impl core::fmt::Display for CannotStart {
@@ -88,6 +97,12 @@ impl core::fmt::Display for CannotStart {
         match self {
             Self::Settings(error) => error.fmt(f),
             Self::State(error) => error.fmt(f),
+            Self::RolledBack { epoch, remembered } => {
+                write!(
+                    f,
+                    "the authenticator's stored state is an old one: {epoch}, and {remembered} was seen"
+                )
+            }
         }
     }
 }
@@ -102,11 +117,16 @@ impl Authenticator {
         provider: Arc<dyn CryptoProvider>,
     ) -> Result<Self, CannotStart> {
         settings.check().map_err(CannotStart::Settings)?;
-        let state = state.map(State::decode).transpose().map_err(CannotStart::State)?.unwrap_or_default();
+        let mut state = state.map(State::decode).transpose().map_err(CannotStart::State)?.unwrap_or_default();
+        if !(settings.client_pin && state.pin.is_some()) {
+            // No platform can send the PIN that would give these tries back: a power cycle does.
+            state.uv_failures = 0;
+        }
         Ok(Self {
             settings,
             provider,
             state,
+            pin_policy: None,
             agreement: None,
             token: None,
             stateful: None,
@@ -132,6 +152,23 @@ impl Authenticator {
         Ok(self)
     }
 
+    /// As it is, if the state that it was made from is not older than the one that the host remembers: `remembered` is what
+    /// [`epoch_of`] said of the latest record that was committed (0 where nothing is remembered).
+    ///
+    /// PIN tries and tokens that ended are in the state, and an old copy of it brings them back. Only a host that keeps this
+    /// one number where the store's attacker cannot write notices that.
+    pub fn not_before(self, remembered: u64) -> Result<Self, CannotStart> {
+        let epoch = self.state.epoch;
+        if epoch < remembered { Err(CannotStart::RolledBack { epoch, remembered }) } else { Ok(self) }
+    }
+
+    /// With a policy for new PINs, beyond their length.
+    #[must_use]
+    pub fn with_pin_policy(mut self, policy: Arc<dyn PinPolicy>) -> Self {
+        self.pin_policy = Some(policy);
+        self
+    }
+
     /// What it was told to be.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -147,7 +184,7 @@ impl Authenticator {
         self.state.pin.as_ref().map(|pin| pin.tries)
     }
 
-    /// authenticatorGetInfo, without a command.
+    /// authenticatorGetInfo, without a command, and without what takes randomness: encIdentifier and encCredStoreState.
     pub fn info(&self) -> GetInfoResponse {
         get_info::response(self)
     }
@@ -167,17 +204,23 @@ impl Authenticator {
         }
     }
 
-    /// Begins one CTAP2 command. While a reset or a first PIN is being committed, every command but getInfo is NOT_ALLOWED.
+    /// Begins one CTAP2 command. While a reset, a new PIN or a persistent token is being committed, every command but getInfo
+    /// is NOT_ALLOWED.
     ///
     /// Order of draws from `rng`, over all the steps of one command. makeCredential: 32 bytes private key (again in the
     /// 2^-32 case that they are no P-256 scalar), the credential ID, 32 bytes CredRandomWithUV, 32 bytes
     /// CredRandomWithoutUV. getAssertion with hmac-secret: 32 bytes key-agreement key, if it is needed for the first
-    /// time since power-up; then 16 bytes IV, with protocol 2. clientPIN getKeyAgreement: the key-agreement key likewise.
+    /// time since power-up or since a wrong PIN was sent; then 16 bytes IV, with protocol 2. getInfo, once there is a
+    /// persistent token: 16 bytes IV of encIdentifier, 16 bytes IV of encCredStoreState.
+    ///
+    /// clientPIN: the key-agreement key likewise; then for setPIN and changePIN 16 bytes salt; for a token its 32 bytes, or
+    /// those of the persistent one when it is first asked for, with 32 bytes that identifiers are derived from if there
+    /// are none yet; then 16 bytes IV, with protocol 2.
     pub fn begin(&mut self, from: Channel, request: Request, now: Moment, rng: &mut dyn CryptoRng) -> Step {
         let remembered = self.stateful.take();
         self.tick(now);
         if matches!(request, Request::GetInfo) {
-            return Step::respond(Response::GetInfo(Box::new(self.info())));
+            return self.get_info(rng);
         }
         if let Err(status) = self.claim_floor() {
             return Step::failed(status);
@@ -188,10 +231,10 @@ impl Authenticator {
             }
             Request::GetAssertion(request) => self.get_assertion(from, Door::Ctap, request, None, now).into(),
             Request::GetNextAssertion => self.get_next_assertion(from, remembered, now).into(),
-            Request::ClientPin(request) => self.client_pin(&request, rng).into(),
+            Request::ClientPin(request) => self.client_pin(request, now, rng).into(),
             Request::Reset => self.reset(now).into(),
             Request::Selection => self.ask(Job::Select, Purpose::Select, false, now),
-            Request::GetInfo => Step::respond(Response::GetInfo(Box::new(self.info()))),
+            Request::GetInfo => self.get_info(rng),
             Request::CredentialManagement(_) | Request::LargeBlobs(_) | Request::Config(_) => {
                 Step::failed(Status::InvalidCommand)
             }
@@ -219,8 +262,8 @@ impl Authenticator {
         }
     }
 
-    /// Sets the first PIN; a host's own command, since the person types it there. PIN_AUTH_INVALID if one is set.
-    /// Draws 16 bytes (the salt).
+    /// Sets the first PIN; a host's own command, since the person types it there. PIN_AUTH_INVALID if one is set,
+    /// PIN_POLICY_VIOLATION if it is too short or the policy refuses it. Draws 16 bytes (the salt).
     pub fn set_pin(&mut self, pin: &PinEntry, rng: &mut dyn CryptoRng) -> Step {
         if let Err(status) = self.claim_floor() {
             return Step::failed(status);
@@ -228,10 +271,24 @@ impl Authenticator {
         if self.state.pin.is_some() {
             return Step::failed(Status::PinAuthInvalid);
         }
-        match PinVerifier::make(pin, self.settings.pin_cost, rng) {
-            None => Step::failed(Status::Other),
-            Some(verifier) => self.replace_state(self.state.with_pin(verifier), false),
+        if !self.takes_pin(pin) {
+            return Step::failed(Status::PinPolicyViolation);
         }
+        self.keep_pin(pin, rng).into()
+    }
+
+    /// Takes notice that the host changed stored credentials by itself (a deletion in its own window, a synchronisation), so
+    /// that platforms see it in encCredStoreState. What is pending stays pending. NOT_ALLOWED while a reset, a new PIN or a
+    /// persistent token is being committed.
+    pub fn credentials_changed(&mut self) -> Step {
+        if self.unsettled {
+            return Step::failed(Status::NotAllowed);
+        }
+        let outcome = Outcome { response: Response::Empty, prf: None };
+        if self.state.identity.is_none() {
+            return Step::Done(outcome);
+        }
+        self.commit(ChangeSet::default(), Some(self.state.with_changed_store()), outcome, None)
     }
 
     /// Goes on with a person's answer.
@@ -275,7 +332,7 @@ impl Authenticator {
             Job::MakeCredential(job) => self.make_credential_found(job, records, now, rng).into(),
             Job::GetAssertion(job) => self.get_assertion_found(job, records, now, rng).into(),
             Job::GetNextAssertion(cursor) => self.get_next_assertion_found(cursor, records, now, rng).into(),
-            Job::Select | Job::Probe(_) | Job::Reset => Step::failed(Status::Other),
+            Job::Select | Job::Probe(_) | Job::Reset | Job::ClientPin(_) => Step::failed(Status::Other),
         }
     }
 
@@ -306,12 +363,17 @@ impl Authenticator {
         self.settle(&pending);
         match (pending.work, result) {
             // What is stored counts, whoever has the floor by now.
-            (Work::ReplaceState { state, reset }, Ok(())) => self.state_replaced(*state, reset, current),
+            (Work::ReplaceState { state, after }, Ok(())) => self.state_replaced(*state, after, current, rng),
             _ if !current => stale(),
             (work, Ok(())) => self.go_on(work, now, rng),
             // These change the state alone, and can be made again.
             (
-                work @ (Work::CountTry { .. } | Work::RestoreTries { .. } | Work::ReplaceState { .. }),
+                work @ (Work::CountTry { .. }
+                | Work::CountSentTry(_)
+                | Work::RestoreTries { .. }
+                | Work::RestoreSentTries(_)
+                | Work::CountUvFailure(_)
+                | Work::ReplaceState { .. }),
                 Err(StoreError::Locked),
             ) => self.ask_to_unlock(work, now),
             (_, Err(error)) => Step::failed(store_status(error)),
@@ -329,6 +391,9 @@ impl Authenticator {
                 let approval = Approval { present: UserPresent::from_accepted_answer(), verified, choice };
                 self.approved(job, approval, now, rng)
             }
+            Work::CountSentTry(job) => self.compare_sent_pin(job).into(),
+            Work::RestoreSentTries(job) => self.sent_pin_accepted(job, now, rng).into(),
+            Work::CountUvFailure(job) => self.not_recognised(job),
             Work::Respond { outcome, remember } => self.finish(*outcome, remember),
             Work::Approve { .. }
             | Work::Unlock { .. }
@@ -367,11 +432,14 @@ impl Authenticator {
     }
 
     /// Whether built-in user verification is configured (option `uv` is true): the host verifies, or the person enters the
-    /// PIN on this authenticator, and it is set.
+    /// PIN on this authenticator, and it is set. A PIN that has to be changed is none until then, wherever it is entered: a
+    /// platform is told so (forcePINChange) and changes it.
     pub fn verifies_users(&self) -> bool {
         match self.settings.user_verification {
             UserVerification::None => false,
-            UserVerification::Pin => self.state.pin.is_some(),
+            UserVerification::Pin => {
+                self.has_pin() && !(self.settings.client_pin && self.state.force_pin_change)
+            }
             UserVerification::Host => true,
         }
     }
@@ -384,6 +452,16 @@ impl Authenticator {
     /// "the clientPin option ID is present and the noMcGaPermissionsWithClientPin option ID is absent or false"
     pub(super) fn client_pin_for_mc_and_ga(&self) -> bool {
         self.settings.client_pin && !self.settings.no_mc_ga_permissions_with_client_pin
+    }
+
+    /// Whether a platform can get tokens (option `pinUvAuthToken`): by the PIN, or by built-in user verification.
+    pub(super) fn gives_tokens(&self) -> bool {
+        self.settings.client_pin || self.settings.user_verification != UserVerification::None
+    }
+
+    /// Whether tokens that built-in user verification gives are good for authenticatorConfig (option `uvAcfg`).
+    pub(super) fn has_uv_config(&self) -> bool {
+        self.settings.authenticator_config && self.settings.user_verification != UserVerification::None
     }
 
     /// The fewest code points of a new PIN, as set or raised.
@@ -404,6 +482,11 @@ impl Authenticator {
         self.agreement.get_or_insert_with(|| KeyAgreement::make(&**provider, rng))
     }
 
+    /// `regenerate()`: the next key agreement makes a new key.
+    pub(super) fn forget_agreement(&mut self) {
+        self.agreement = None;
+    }
+
     pub(super) fn load(&mut self, query: Query, job: Job) -> Step {
         let pending = self.pending(Work::Find { query: query.clone(), job });
         Step::Load(query, pending)
@@ -421,26 +504,33 @@ impl Authenticator {
         outcome: Outcome,
         remember: Option<Stateful>,
     ) -> Step {
-        if let Some(state) = state {
-            changes.state = Some(state.encode());
+        if let Some(mut state) = state {
+            changes.state = Some(state.next_record());
             self.state = state;
         }
         Step::Commit(changes, self.pending(Work::Respond { outcome: Box::new(outcome), remember }))
     }
 
-    /// Commits a state that does not follow from the one before: a first PIN, a reset. It counts when it is stored and
-    /// not before, and no command may begin until then: what such a command commits would be built on a state that may
-    /// never come to be, or bring back one that is gone.
-    pub(super) fn replace_state(&mut self, state: State, reset: bool) -> Step {
+    /// Commits a state that must be stored before it counts: a new PIN, a reset, a persistent token. No command may begin
+    /// until then: what such a command commits would be built on a state that may never come to be, or bring back one that
+    /// is gone.
+    pub(super) fn replace_state(&mut self, mut state: State, after: After) -> Step {
         self.unsettled = true;
-        let changes = ChangeSet { clear: reset, state: Some(state.encode()), ..ChangeSet::default() };
-        Step::Commit(changes, self.pending(Work::ReplaceState { state: Box::new(state), reset }))
+        state.epoch = self.state.epoch;
+        let clear = matches!(after, After::Reset);
+        let changes = ChangeSet { clear, state: Some(state.next_record()), ..ChangeSet::default() };
+        Step::Commit(changes, self.pending(Work::ReplaceState { state: Box::new(state), after }))
     }
 
-    fn state_replaced(&mut self, state: State, reset: bool, current: bool) -> Step {
+    fn state_replaced(&mut self, state: State, after: After, current: bool, rng: &mut dyn CryptoRng) -> Step {
+        let had_pin = self.has_pin();
         self.state = state;
-        if reset {
-            self.forget();
+        match after {
+            After::Reset => self.forget(),
+            // "The authenticator calls resetPinUvAuthToken() for all pinUvAuthProtocols": when the PIN is changed.
+            After::NewPin if had_pin => self.token = None,
+            After::Grant(job) if current => return self.give_persistent_token(&job, rng).into(),
+            After::NewPin | After::Grant(_) => {}
         }
         if current { Step::respond(Response::Empty) } else { stale() }
     }
@@ -469,10 +559,12 @@ impl Authenticator {
         match blocked {
             Work::Find { query, job } => self.load(query, job),
             Work::Survey => Step::Survey(self.pending(Work::Survey)),
-            Work::ReplaceState { state, reset } => self.replace_state(*state, reset),
-            Work::CountTry { .. } | Work::RestoreTries { .. } => {
-                Step::Commit(self.change_state(), self.pending(blocked))
-            }
+            Work::ReplaceState { state, after } => self.replace_state(*state, after),
+            Work::CountTry { .. }
+            | Work::CountSentTry(_)
+            | Work::RestoreTries { .. }
+            | Work::RestoreSentTries(_)
+            | Work::CountUvFailure(_) => Step::Commit(self.change_state(), self.pending(blocked)),
             Work::Approve { .. } | Work::Unlock { .. } | Work::Respond { .. } => stale(),
         }
     }
@@ -519,6 +611,7 @@ impl Authenticator {
         match job {
             Job::MakeCredential(job) => self.make_credential_approved(job, &approval, now, rng).into(),
             Job::GetAssertion(job) => self.get_assertion_approved(job, approval).into(),
+            Job::ClientPin(job) => self.client_pin_approved(job, &approval, now, rng).into(),
             Job::Select => Step::respond(Response::Empty),
             Job::Probe(status) => Step::failed(status),
             Job::Reset => self.reset_approved(),
@@ -530,9 +623,10 @@ impl Authenticator {
         Step::failed(match (job, refusal) {
             (Job::MakeCredential(job), refusal) => make_credential::refusal_status(&job, verify, refusal),
             (Job::GetAssertion(job), refusal) => {
-                let another_way = self.client_pin_for_mc_and_ga() && self.has_pin();
+                let another_way = self.client_pin_for_mc_and_ga() && self.check_tries().is_ok();
                 get_assertion::refusal_status(&job, verify, another_way, refusal)
             }
+            (Job::ClientPin(_), refusal) => self.client_pin_refusal(verify, refusal),
             // CTAP 2.3 section 6.9 and 6.6: a time-out is USER_ACTION_TIMEOUT.
             (Job::Select | Job::Reset, Refusal::TimedOut) => Status::UserActionTimeout,
             (_, Refusal::Blocked) => Status::PinBlocked,

@@ -1,5 +1,5 @@
 //! The authenticator: a state machine that turns requests into responses and asks for everything else (CTAP 2.3
-//! sections 6.1 to 6.4, 6.5.5.4, 6.6 and 6.9).
+//! sections 6.1 to 6.6 and 6.9).
 //!
 //! A command is begun with [`Authenticator::begin`] (typed), [`Authenticator::begin_ctap`] (bytes) or
 //! [`Authenticator::begin_provider`] (a credential manager's own client). Each [`Step`] that is not [`Step::Done`] says what
@@ -24,12 +24,12 @@ mod token;
 mod verification;
 
 pub use machine::{Authenticator, CannotStart};
-pub use pin::{Argon2Cost, PinEntry, PinRefused};
+pub use pin::{Argon2Cost, PinEntry, PinPolicy, PinRefused};
 pub use question::{Account, Answer, Purpose, Question, Verification};
 pub use run::{Turn, run};
 pub use settings::{
     CounterPolicy, InvalidSettings, LargeBlobs, NewCredentialBackup, NonDiscoverable, ResetPolicy, Settings,
     UserVerification,
 };
-pub use state::InvalidState;
+pub use state::{InvalidState, epoch_of};
 pub use step::{Channel, Outcome, Pending, ProviderRequest, Step};

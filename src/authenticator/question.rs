@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::pin::PinEntry;
 use crate::{
     credential::Credential,
+    pin_uv::Permissions,
     webauthn::{CredentialId, RpEntity, RpId, UserEntity},
 };
 
@@ -55,6 +56,14 @@ pub enum Purpose {
     },
     /// Show which authenticator a platform should use (authenticatorSelection, or the zero-length pinUvAuthParam).
     Select,
+    /// Let a platform act for the user without further questions, for minutes at most: give it a pinUvAuthToken (CTAP 2.3
+    /// section 6.5.5.7).
+    Authorize {
+        /// What the platform may do. With [`Permissions::PERSISTENT_READ_ONLY`], for good: until the PIN is changed.
+        permissions: Permissions,
+        /// The relying party that it is for, where it is for one.
+        rp_id: Option<RpId>,
+    },
     /// Delete every passkey and the PIN.
     Reset,
     /// Unlock the store.
@@ -118,6 +127,10 @@ pub enum Answer {
         /// The account.
         choice: Option<CredentialId>,
     },
+    /// The host's own verifier did not recognise the user, as often as it tries for one question. Costs one of 5 tries
+    /// where [`Verification::Host`] was asked for; when they are used up, only the PIN helps. Where no PIN is set that a
+    /// platform can send, a power cycle gives them back, since nothing else could.
+    NotRecognised,
     /// The store was unlocked.
     Unlocked,
     /// No.

@@ -5,7 +5,7 @@ use super::{
     question::Purpose,
     settings::ResetPolicy,
     state::State,
-    step::{Job, Step},
+    step::{After, Job, Step},
 };
 use crate::{ctap2::Status, time::Moment};
 
@@ -21,6 +21,6 @@ impl Authenticator {
 
     /// Everything goes in one transaction.
     pub(super) fn reset_approved(&mut self) -> Step {
-        self.replace_state(State::default(), true)
+        self.replace_state(State::default(), After::Reset)
     }
 }

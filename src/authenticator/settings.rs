@@ -189,8 +189,8 @@ impl core::error::Error for InvalidSettings {}
 const COUNTERSIGN: Aaguid = Aaguid(*b"countersign auth");
 
 impl Settings {
-    /// A roaming security key: device-bound credentials that count their uses, a PIN entered on the key, reset within
-    /// 10 seconds of power-up.
+    /// A roaming security key: device-bound credentials that count their uses, a PIN that is entered on the key or sent by a
+    /// platform, reset within 10 seconds of power-up.
     pub fn security_key() -> Self {
         Self {
             aaguid: COUNTERSIGN,
@@ -203,7 +203,7 @@ impl Settings {
             always_uv: false,
             make_cred_uv_not_required: true,
             user_verification: UserVerification::Pin,
-            client_pin: false,
+            client_pin: true,
             no_mc_ga_permissions_with_client_pin: false,
             rolling_token_timer: false,
             min_pin_length: 4,
@@ -235,6 +235,7 @@ impl Settings {
         Self {
             attestation: AttestationFormat::None,
             user_verification: UserVerification::Host,
+            client_pin: false,
             reset: ResetPolicy::Off,
             record_last_use: true,
             attachment: AuthenticatorAttachment::Platform,

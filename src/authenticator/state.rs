@@ -16,6 +16,8 @@
 
 use alloc::vec::Vec;
 
+use rand_core::CryptoRng;
+
 use super::pin::{Argon2Cost, MAX_TRIES, PinVerifier};
 use crate::{
     cbor::{Entries, Item, Profile, Writer},
@@ -37,6 +39,13 @@ impl core::fmt::Display for InvalidState {
 }
 
 impl core::error::Error for InvalidState {}
+
+/// The number of a stored state, which every later one exceeds. A host that can remember one number out of the reach of
+/// whoever may put back an old store keeps the latest one here, after its commit, and hands it to
+/// [`super::Authenticator::not_before`].
+pub fn epoch_of(record: &StateRecord) -> Result<u64, InvalidState> {
+    State::decode(record).map(|state| state.epoch)
+}
 
 /// What outlives power-down.
 #[derive(Default)]
@@ -101,7 +110,7 @@ impl State {
         })
     }
 
-    pub(super) fn encode(&self) -> StateRecord {
+    fn encode(&self) -> StateRecord {
         // Large enough that the buffer never moves and leaves a copy of a secret behind.
         let rp_ids: usize =
             self.min_pin_length_rp_ids.iter().map(|id| id.as_str().len().saturating_add(9)).sum();
@@ -215,9 +224,30 @@ impl State {
         state
     }
 
-    /// The state with this PIN.
+    /// The state with this PIN. Where it takes the place of another, "the authenticator calls
+    /// resetPersistentPinUvAuthToken()", and a PIN that had to be changed is.
     pub(super) fn with_pin(&self, pin: PinVerifier) -> Self {
-        Self { pin: Some(pin), ..self.clone_secret() }
+        let mut state = self.clone_secret();
+        if state.pin.replace(pin).is_some() {
+            state.persistent_token = None;
+            state.force_pin_change = false;
+        }
+        state
+    }
+
+    /// The state with a persistent token. Draws 32 bytes for it and, the first time since a reset, 32 bytes that identifiers
+    /// are derived from.
+    pub(super) fn with_persistent_token(&self, rng: &mut dyn CryptoRng) -> Self {
+        let mut state = self.clone_secret();
+        state.persistent_token = Some(Secret::make_random(rng));
+        state.identity.get_or_insert_with(|| Secret::make_random(rng));
+        state
+    }
+
+    /// The record to commit. It is the next one: its epoch is one more.
+    pub(super) fn next_record(&mut self) -> StateRecord {
+        self.epoch = self.epoch.saturating_add(1);
+        self.encode()
     }
 }
 

@@ -3,7 +3,8 @@
 use alloc::{boxed::Box, sync::Arc};
 
 use super::{
-    get_assertion, machine::Stateful, make_credential, pin::PinEntry, question::Question, state::State,
+    client_pin, get_assertion, machine::Stateful, make_credential, pin::PinEntry, question::Question,
+    state::State,
 };
 use crate::{
     credential::{ChangeSet, Query},
@@ -85,12 +86,28 @@ pub(super) enum Work {
     Survey,
     /// The commit of a PIN try, before the PIN is compared.
     CountTry { pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64 },
-    /// The commit that gives the tries back after the right PIN.
+    /// The commit of the try of a PIN that a platform sent, before it is compared.
+    CountSentTry(Box<client_pin::Job>),
+    /// The commit that gives the tries back after the right PIN, or after the host's verifier recognised the user.
     RestoreTries { choice: Option<CredentialId>, job: Job },
+    /// The commit that gives the tries back after the right PIN of a platform.
+    RestoreSentTries(Box<client_pin::Job>),
+    /// The commit of a failure of the host's verifier.
+    CountUvFailure(Job),
     /// The command's own commit: after it the response leaves, and what the next command goes on from is remembered.
     Respond { outcome: Box<Outcome>, remember: Option<Stateful> },
-    /// The commit of a first PIN or of a reset.
-    ReplaceState { state: Box<State>, reset: bool },
+    /// The commit of a new PIN, of a reset, or of whatever else must be stored before it counts.
+    ReplaceState { state: Box<State>, after: After },
+}
+
+/// What follows when a state was replaced.
+pub(super) enum After {
+    /// The tokens of a PIN before are over.
+    NewPin,
+    /// Everything goes that a power cycle would forget.
+    Reset,
+    /// The persistent token is stored, and given out.
+    Grant(Box<client_pin::Job>),
 }
 
 /// The commands that take more than one step.
@@ -101,6 +118,7 @@ pub(super) enum Job {
     Select,
     /// The zero-length pinUvAuthParam; ends in the status.
     Probe(Status),
+    ClientPin(Box<client_pin::Job>),
     Reset,
 }
 
@@ -117,7 +135,9 @@ pub(super) struct Approval {
 pub(super) enum Refusal {
     Declined,
     TimedOut,
-    /// User verification was needed and failed; no PIN tries are left.
+    /// User verification was needed and failed.
+    Unverified,
+    /// User verification was needed, and no tries are left.
     Blocked,
 }
 

@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 use super::{
     machine::{Authenticator, stale},
     make_credential,
-    pin::{MAX_CONSECUTIVE_FAILURES, MAX_TRIES, PinEntry},
+    pin::{MAX_TRIES, PinEntry},
     question::{Answer, Purpose, Question, Verification},
     settings::UserVerification,
     step::{Approval, Job, Refusal, Step, Work},
@@ -29,20 +29,24 @@ impl Authenticator {
     fn ask_until(&mut self, job: Job, purpose: Purpose, verify: bool, wrong: bool, deadline: u64) -> Step {
         let verification = match (verify, self.settings.user_verification, &self.state.pin) {
             (false, ..) => Verification::None,
+            (true, ..) if self.uv_retries() == 0 => return self.blocked(job),
             (true, UserVerification::Host, _) => Verification::Host,
             (true, UserVerification::Pin, Some(pin)) => Verification::Pin { tries_left: pin.tries, wrong },
             (true, ..) => return Step::failed(Status::OperationDenied),
         };
-        if let Verification::Pin { tries_left: 0, .. } = verification {
-            return Step::failed(Status::PinBlocked);
-        }
-        if matches!(verification, Verification::Pin { .. })
-            && self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES
-        {
-            return Step::failed(Status::PinAuthBlocked);
-        }
         let question = Question { purpose, verification, deadline };
         Step::Ask(question, self.pending(Work::Approve { job, verify, deadline }))
+    }
+
+    /// Built-in user verification is needed, and there is no try left of it.
+    fn blocked(&mut self, job: Job) -> Step {
+        if self.check_tries() == Err(Status::PinAuthBlocked)
+            && self.settings.user_verification == UserVerification::Pin
+        {
+            // The PIN that is entered here, wrong three times in a row: whoever sends it is told the same.
+            return Step::failed(Status::PinAuthBlocked);
+        }
+        self.refused(job, true, Refusal::Blocked)
     }
 
     pub(super) fn take_answer(
@@ -61,9 +65,9 @@ impl Authenticator {
                 self.approved(job, Approval { present: present(), verified: None, choice }, now, rng)
             }
             (Answer::Verified { choice }, true, UserVerification::Host) => {
-                let verified = Some(UserVerified::from_verified_answer());
-                self.approved(job, Approval { present: present(), verified, choice }, now, rng)
+                self.recognised(job, choice, now, rng)
             }
+            (Answer::NotRecognised, true, UserVerification::Host) => self.count_uv_failure(job),
             (Answer::Pin { pin, choice }, true, UserVerification::Pin) => {
                 self.count_try(pin, choice, job, deadline)
             }
@@ -73,25 +77,76 @@ impl Authenticator {
         }
     }
 
+    /// The host's verifier recognised the user. Failures before are forgotten, and that is committed first.
+    fn recognised(
+        &mut self,
+        job: Job,
+        choice: Option<CredentialId>,
+        now: Moment,
+        rng: &mut dyn CryptoRng,
+    ) -> Step {
+        if self.state.uv_failures != 0 {
+            self.state.uv_failures = 0;
+            let changes = self.change_state();
+            return Step::Commit(changes, self.pending(Work::RestoreTries { choice, job }));
+        }
+        let verified = Some(UserVerified::from_verified_answer());
+        self.approved(
+            job,
+            Approval { present: UserPresent::from_accepted_answer(), verified, choice },
+            now,
+            rng,
+        )
+    }
+
+    /// The host's verifier did not recognise the user; that is committed before the command ends.
+    fn count_uv_failure(&mut self, job: Job) -> Step {
+        self.state.uv_failures = self.state.uv_failures.saturating_add(1);
+        let changes = self.change_state();
+        Step::Commit(changes, self.pending(Work::CountUvFailure(job)))
+    }
+
+    /// After that commit.
+    pub(super) fn not_recognised(&mut self, job: Job) -> Step {
+        let refusal = if self.uv_retries() == 0 { Refusal::Blocked } else { Refusal::Unverified };
+        self.refused(job, true, refusal)
+    }
+
     /// The try is counted and committed before the PIN is compared (CTAP 2.3 section 6.5.5.4: "decrement the pinRetries
     /// counter by 1 [...] before the comparison").
     fn count_try(&mut self, pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64) -> Step {
-        let Some(tries) = self.state.pin.as_ref().and_then(|pin| pin.tries.checked_sub(1)) else {
+        if self.check_tries().is_err() {
             return self.refused(job, true, Refusal::Blocked);
-        };
-        let changes = self.change_tries(tries);
+        }
+        let changes = self.take_try();
         Step::Commit(changes, self.pending(Work::CountTry { pin, choice, job, deadline }))
     }
 
-    fn change_tries(&mut self, tries: u8) -> ChangeSet {
+    /// One try less.
+    pub(super) fn take_try(&mut self) -> ChangeSet {
         if let Some(pin) = &mut self.state.pin {
-            pin.tries = tries;
+            pin.tries = pin.tries.saturating_sub(1);
         }
         self.change_state()
     }
 
-    pub(super) fn change_state(&self) -> ChangeSet {
-        ChangeSet { state: Some(self.state.encode()), ..ChangeSet::default() }
+    /// After the right PIN: all tries, of the PIN and of the host's verifier.
+    pub(super) fn restore_tries(&mut self) -> ChangeSet {
+        self.consecutive_failures = 0;
+        self.state.uv_failures = 0;
+        if let Some(pin) = &mut self.state.pin {
+            pin.tries = MAX_TRIES;
+        }
+        self.change_state()
+    }
+
+    /// One more wrong PIN in a row, whoever sent or typed it.
+    pub(super) fn count_mismatch(&mut self) {
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+    }
+
+    pub(super) fn change_state(&mut self) -> ChangeSet {
+        ChangeSet { state: Some(self.state.next_record()), ..ChangeSet::default() }
     }
 
     pub(super) fn compare_pin(
@@ -103,17 +158,16 @@ impl Authenticator {
         now: Moment,
     ) -> Step {
         let Some(verifier) = &self.state.pin else { return stale() };
-        if verifier.accepts(&pin) {
-            self.consecutive_failures = 0;
-            let changes = self.change_tries(MAX_TRIES);
+        if verifier.accepts(pin.hash()) {
+            let changes = self.restore_tries();
             return Step::Commit(changes, self.pending(Work::RestoreTries { choice, job }));
         }
         let tries_left = verifier.tries;
-        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+        self.count_mismatch();
         if tries_left == 0 {
             self.refused(job, true, Refusal::Blocked)
-        } else if self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES || now.ticks > deadline {
-            self.refused(job, true, Refusal::Declined)
+        } else if self.needs_power_cycle() || now.ticks > deadline {
+            self.refused(job, true, Refusal::Unverified)
         } else {
             let purpose = self.purpose_of(&job);
             self.ask_until(job, purpose, true, true, deadline)
@@ -125,6 +179,7 @@ impl Authenticator {
         match job {
             Job::MakeCredential(job) => make_credential::purpose(job),
             Job::GetAssertion(job) => self.sign_in_purpose(job),
+            Job::ClientPin(job) => Self::authorization_purpose(job),
             Job::Reset => Purpose::Reset,
             Job::GetNextAssertion(_) | Job::Select | Job::Probe(_) => Purpose::Select,
         }

@@ -223,8 +223,8 @@ fn state_with_more_tries_than_there_are_is_refused() {
         let state = StateRecord::new(SecretBytes::new(bytes.to_vec()));
         Authenticator::new(Settings::security_key(), Some(&state), Arc::new(RustCrypto)).err()
     };
-    let tries = state.len() - 3;
-    assert_eq!(state[tries], 8, "the tries stand before the length of the PIN");
+    let tries = state.len() - 5;
+    assert_eq!(state[tries - 1..][..4], [0x06, 8, 0x07, 4], "the tries stand before the length of the PIN");
     assert_eq!(start(&state), None);
     state[tries] = 9;
     assert_eq!(start(&state), Some(CannotStart::State(InvalidState)));

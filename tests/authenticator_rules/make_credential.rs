@@ -195,24 +195,29 @@ fn mc_always_uv_verifies_though_the_request_does_not_ask() {
         assert!(flags(&made(world.make(request.clone(), Person::Willing)).auth_data).user_verified());
         assert_failed(&world.make(request, Person::OnlyTouches), Status::OperationDenied);
     }
-    // Nobody can be verified, and there is no option clientPin.
+    // Nobody can be verified here; where a platform could set a PIN and get a token, it is sent for one.
     for user_verification in [UserVerification::None, UserVerification::Pin] {
-        let mut world = World::new(Settings { user_verification, ..settings.clone() });
-        assert_failed(&world.make(create(), Person::Willing), Status::OperationDenied);
+        for (client_pin, status) in [(false, Status::OperationDenied), (true, Status::PuatRequired)] {
+            let mut world = World::new(Settings { user_verification, client_pin, ..settings.clone() });
+            assert_failed(&world.make(create(), Person::Willing), status);
+        }
     }
 }
 
 #[test]
 fn mc_without_uv_makes_only_what_make_cred_uv_not_required_allows() {
-    let mut world = World::with_pin();
-    // The discoverable one needs verification: OPERATION_DENIED as long as there is no option clientPin.
-    assert_failed(&world.make(create_discoverable(1), Person::Willing), Status::OperationDenied);
-    let data = made(world.make(create(), Person::Willing)).auth_data;
-    assert!(flags(&data).user_present() && !flags(&data).user_verified());
-    let settings = Settings { make_cred_uv_not_required: false, ..Settings::security_key() };
-    let mut strict = World::new(settings);
-    strict.set_pin();
-    assert_failed(&strict.make(create(), Person::Willing), Status::OperationDenied);
+    // What needs verification is sent for a token where a platform can get one.
+    for (client_pin, status) in [(false, Status::OperationDenied), (true, Status::PuatRequired)] {
+        let settings = Settings { client_pin, ..Settings::security_key() };
+        let mut world = World::new(settings.clone());
+        world.set_pin();
+        assert_failed(&world.make(create_discoverable(1), Person::Willing), status);
+        let data = made(world.make(create(), Person::Willing)).auth_data;
+        assert!(flags(&data).user_present() && !flags(&data).user_verified());
+        let mut strict = World::new(Settings { make_cred_uv_not_required: false, ..settings });
+        strict.set_pin();
+        assert_failed(&strict.make(create(), Person::Willing), status);
+    }
     // Without a PIN nothing is protected.
     assert!(World::new(Settings::security_key()).register(create_discoverable(1)).credential.discoverable);
 }

@@ -51,8 +51,8 @@ fn pin_try_is_committed_before_the_comparison() {
         let (changes, pending) = world.until_commit(step, Person::Absent);
         assert!(changes.put.is_empty() && changes.delete.is_empty() && !changes.clear);
         let state = changes.state.as_ref().unwrap().encoded().expose().to_vec();
-        // { .., 3: { .., 6: tries, 7: length } }
-        assert_eq!(state[state.len() - 4..], [0x06, 7, 0x07, 4]);
+        // { .., 3: { .., 6: tries, 7: length }, 18: epoch }
+        assert_eq!(state[state.len() - 6..][..5], [0x06, 7, 0x07, 4, 18]);
         let step = world.commit(changes, pending);
         let response = match entry {
             PIN => world.finish(step, Person::Absent).response,
@@ -212,13 +212,15 @@ fn pin_question_is_answered_by_the_pin_alone() {
     for answer in [
         Answer::Verified { choice: None },
         Answer::Approved { choice: None },
+        Answer::NotRecognised,
         Answer::Unlocked,
         Answer::Declined,
     ] {
         let step = world.begin(Request::GetAssertion(get_verified()));
         let (_, pending) = world.until_asked(step);
         let step = world.authenticator.answer(pending, answer, world.now, &mut world.rng);
-        assert_failed(&done(step), Status::OperationDenied);
+        // Step 6.2.3.2: a platform may send the PIN instead.
+        assert_failed(&done(step), Status::PuatRequired);
         assert!(world.kept() == kept);
     }
 }
@@ -232,7 +234,7 @@ fn host_question_is_answered_by_the_host_alone() {
     let (question, pending) = world.until_asked(step);
     assert_eq!(question.verification, Verification::Host);
     let step = world.authenticator.answer(pending, pin(PIN), world.now, &mut world.rng);
-    assert_failed(&done(step), Status::OperationDenied);
+    assert_failed(&done(step), Status::PuatRequired);
     assert_eq!(world.authenticator.pin_tries_left(), Some(8), "nothing was tried");
 }
 

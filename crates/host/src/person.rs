@@ -1,6 +1,9 @@
 //! Who answers the authenticator's questions.
 
-use countersign::authenticator::{Account, Answer, Purpose, Question};
+use countersign::{
+    authenticator::{Account, Answer, Purpose, Question},
+    pin_uv::Permissions,
+};
 
 /// Somebody who answers.
 pub trait Person {
@@ -31,9 +34,30 @@ pub fn describe(purpose: &Purpose) -> String {
             format!("There is no passkey for {} here. Tell it so?", shown(rp_id.as_str()))
         }
         Purpose::Select => "Use this authenticator?".to_owned(),
+        Purpose::Authorize { permissions, rp_id } => {
+            let whose =
+                rp_id.as_ref().map_or(String::new(), |rp_id| format!(" for {}", shown(rp_id.as_str())));
+            format!("Let the computer {}{whose} on your behalf?", permitted(*permissions))
+        }
         Purpose::Reset => "Delete EVERY passkey and the PIN of this authenticator?".to_owned(),
         Purpose::Unlock => "Unlock the passkeys?".to_owned(),
     }
+}
+
+/// What a token is good for, in words.
+fn permitted(permissions: Permissions) -> String {
+    let words = [
+        (Permissions::MAKE_CREDENTIAL, "make passkeys"),
+        (Permissions::GET_ASSERTION, "sign in"),
+        (Permissions::CREDENTIAL_MANAGEMENT, "list, change and delete passkeys"),
+        (Permissions::BIO_ENROLLMENT, "manage fingerprints"),
+        (Permissions::LARGE_BLOB_WRITE, "store data with passkeys"),
+        (Permissions::AUTHENTICATOR_CONFIG, "change how this authenticator works"),
+        (Permissions::PERSISTENT_READ_ONLY, "list passkeys, until the PIN is changed,"),
+    ];
+    let granted: Vec<_> =
+        words.iter().filter(|(one, _)| permissions.contain(*one)).map(|(_, word)| *word).collect();
+    if granted.is_empty() { "know that you are there".to_owned() } else { granted.join(", ") }
 }
 
 /// How an account is shown: its name, and the display name where that says more.
