@@ -6,6 +6,7 @@ mod common;
 
 mod attestation;
 mod cred_blob;
+mod client_pin;
 mod display;
 mod extensions;
 mod get_assertion;
