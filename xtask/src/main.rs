@@ -5,6 +5,7 @@
 mod arrows;
 mod fuzz;
 mod interop;
+mod size;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,6 +21,8 @@ Commands:
   arrows               Check that imports in src/ point down, and never through the crate root
   fuzz [--seconds N]   Run every fuzz target for N seconds (10 by default); needs nightly and cargo-fuzz
   interop              Have PyPI `fido2`, `webauthn` and the Python reference reader check what the CLI makes
+  size [--run]         Build the bare-metal image in size/ and say what it takes of flash, by crate; with --run, run it
+                       in qemu-system-arm
   help                 Print this
 ";
 
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("--seconds takes a number, not {seconds:?}")),
         },
         ["interop"] => interop::run(&root()),
+        ["size"] => size::measure(&root()),
+        ["size", "--run"] => size::measure(&root()).and_then(|()| size::run(&root())),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
