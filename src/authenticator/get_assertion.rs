@@ -107,7 +107,7 @@ impl Authenticator {
         let wants_prf =
             prf.as_ref().is_some_and(|prf| prf.eval.is_some() || !prf.eval_by_credential.is_empty());
         uv = uv || (wants_prf && up && self.verifies_users());
-        let query = query(&request);
+        let query = query(&mut request);
         let job = Job { from, door, request, prf, uv, accounts: Vec::new(), answered: false, proofs };
         Ok(self.load(query, AnyJob::GetAssertion(Box::new(job))))
     }
@@ -335,8 +335,9 @@ impl Authenticator {
     }
 
     /// Zero for ever, or one more than last time.
-    fn next_sign_count(&self, record: &CredentialRecord) -> u32 {
-        if self.counts(record) { record.credential.sign_count.saturating_add(1) } else { 0 }
+    pub(super) fn next_sign_count(&self, record: &CredentialRecord) -> u32 {
+        let last = if record.is_wrapped() { self.state.sign_count } else { record.credential.sign_count };
+        if self.counts(record) { last.saturating_add(1) } else { 0 }
     }
 
     fn counts(&self, record: &CredentialRecord) -> bool {
@@ -345,13 +346,16 @@ impl Authenticator {
 
     /// Lets the response leave; before it does, the counter, the date of use and a large blob are committed, if there are
     /// any to keep.
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         mut record: CredentialRecord,
         outcome: Outcome,
         remember: Option<Stateful>,
         now: Moment,
     ) -> Step {
+        if record.is_wrapped() {
+            return self.deliver_wrapped(&record, outcome, remember);
+        }
         let dated = self.settings.record_last_use && now.date.is_some();
         if !self.counts(&record) && !dated && !wrote_large_blob(&outcome) {
             return self.finish(outcome, remember);
@@ -363,6 +367,21 @@ impl Authenticator {
         // Deleted since it was looked up, it stays deleted: an update that finds nothing fails the command.
         let changes = ChangeSet { update: vec![record], ..ChangeSet::default() };
         self.commit(changes, None, outcome, remember)
+    }
+
+    /// Of a wrapped credential nothing is kept but the counter that it shares with the others.
+    fn deliver_wrapped(
+        &mut self,
+        record: &CredentialRecord,
+        outcome: Outcome,
+        remember: Option<Stateful>,
+    ) -> Step {
+        if !self.counts(record) {
+            return self.finish(outcome, remember);
+        }
+        let mut state = self.state.clone_secret();
+        state.sign_count = self.next_sign_count(record);
+        self.commit(ChangeSet::default(), Some(state), outcome, remember)
     }
 }
 
@@ -377,15 +396,13 @@ fn wants_presence(request: &GetAssertion) -> bool {
     request.options.up.unwrap_or(true)
 }
 
-fn query(request: &GetAssertion) -> Query {
-    match &request.allow_list {
+/// What to look up. The identifiers of an allowList move over; that there was one stays known.
+fn query(request: &mut GetAssertion) -> Query {
+    match &mut request.allow_list {
         Some(named) => {
-            let mut ids: Vec<CredentialId> = Vec::with_capacity(named.len());
-            for descriptor in named {
-                if !ids.contains(&descriptor.id) {
-                    ids.push(descriptor.id.clone());
-                }
-            }
+            let mut ids: Vec<CredentialId> = named.drain(..).map(|descriptor| descriptor.id).collect();
+            ids.sort_unstable();
+            ids.dedup();
             Query::Named(request.rp_id.clone(), ids)
         }
         None => Query::Discoverable(request.rp_id.clone()),

@@ -209,9 +209,11 @@ impl Authenticator {
     ///
     /// Order of draws from `rng`, over all the steps of one command. makeCredential: 32 bytes private key (again in the
     /// 2^-32 case that they are no P-256 scalar), the credential ID, 32 bytes CredRandomWithUV, 32 bytes
-    /// CredRandomWithoutUV. getAssertion with hmac-secret: 32 bytes key-agreement key, if it is needed for the first
-    /// time since power-up or since a wrong PIN was sent; then 16 bytes IV, with protocol 2. getInfo, once there is a
-    /// persistent token: 16 bytes IV of encIdentifier, 16 bytes IV of encCredStoreState.
+    /// CredRandomWithoutUV; or, for a wrapped credential, the private key, 32 bytes wrap key, if there is none yet, and 24
+    /// bytes nonce. Then what hmac-secret-mc draws, as in getAssertion. getAssertion with hmac-secret: 32 bytes
+    /// key-agreement key, if it is needed for the first time since power-up or since a wrong PIN was sent; then 16 bytes IV,
+    /// with protocol 2. getInfo, once there is a persistent token: 16 bytes IV of encIdentifier, 16 bytes IV of
+    /// encCredStoreState.
     ///
     /// clientPIN: the key-agreement key likewise; then for setPIN and changePIN 16 bytes salt; for a token its 32 bytes, or
     /// those of the persistent one when it is first asked for, with 32 bytes that identifiers are derived from if there
@@ -328,6 +330,7 @@ impl Authenticator {
         // In place: a stable sort would take as much memory again.
         records.sort_unstable_by(|left, right| left.credential.id.cmp(&right.credential.id));
         records.dedup_by(|later, earlier| later.credential.id == earlier.credential.id);
+        self.add_wrapped(&query, &mut records);
         match job {
             Job::MakeCredential(job) => self.make_credential_found(job, records, now, rng).into(),
             Job::GetAssertion(job) => self.get_assertion_found(job, records, now, rng).into(),

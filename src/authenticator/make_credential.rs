@@ -8,20 +8,26 @@ use rand_core::CryptoRng;
 use super::{
     machine::{Authenticator, Door},
     question::Purpose,
+    state::State,
     step::{Approval, Job as AnyJob, Outcome, Refusal, Step},
     token::protocol_of,
 };
 use crate::{
     attestation::{AttestationStatement, CannotAttest, EnterpriseRefusal, Voucher},
     cose::CoseAlgorithm,
-    credential::{ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, Query},
+    credential::{
+        ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, Query, WrappedFacts,
+    },
+    crypto::CryptoError,
     ctap2::{MakeCredential, MakeCredentialResponse, PinUvAuth, Response, Status},
     extension::{self, Registration},
     pin_uv::Permissions,
     secret::Secret,
     time::Moment,
     user::{UserPresent, UserVerified},
-    webauthn::{AttestedCredential, AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, truncate_name},
+    webauthn::{
+        AttestedCredential, AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, RpEntity, truncate_name,
+    },
 };
 
 /// The longest name that the provider door keeps, in bytes: a budget, not a display limit.
@@ -288,15 +294,19 @@ impl Authenticator {
         if job.request.pin_uv_auth.is_some() {
             self.spend_token();
         }
-        let record = self.make_record(job, now, rng)?;
+        let (record, state) = if job.discoverable || !self.wraps() {
+            (self.make_record(job, now, rng)?, self.state.with_next_order())
+        } else {
+            self.make_wrapped(job, rng)?
+        };
         let response = self.attest(job, &record, rng)?;
         // "If a credential for the same rp.id and account ID already exists on the authenticator: overwrite that
         // credential."
         let replaced = old.iter().map(|old| old.credential.id.clone()).collect();
         let outcome =
             Outcome { response: Response::MakeCredential(response), prf: evaluate_prf(job, &record) };
-        let changes = ChangeSet { delete: replaced, put: vec![record], ..ChangeSet::default() };
-        let state = self.state.with_next_order();
+        let put = if record.is_wrapped() { Vec::new() } else { vec![record] };
+        let changes = ChangeSet { delete: replaced, put, ..ChangeSet::default() };
         Ok(self.commit(changes, Some(state), outcome, None))
     }
 
@@ -329,6 +339,23 @@ impl Authenticator {
         let mut record = CredentialRecord::new(credential, secret);
         record.extensions = job.extensions.make_data(rng).into();
         Ok(record)
+    }
+
+    /// A credential that is in no store, and the state that has the key it is wrapped under. That state is committed each
+    /// time: the commit of the key's first use may have failed, and what cannot be opened again must not leave.
+    fn make_wrapped(&self, job: &Job, rng: &mut dyn CryptoRng) -> Result<(CredentialRecord, State), Status> {
+        let key = self.provider.make_key_pair(job.algorithm, rng);
+        let facts = WrappedFacts {
+            cred_protect: job.extensions.cred_protect(),
+            backup: self.settings.new_backup(),
+            // Nothing else is kept with a credential that is not discoverable.
+            third_party_payment: job.extensions.make_data(rng).third_party_payment,
+        };
+        let rp = RpEntity { id: job.request.rp.id.clone(), name: None };
+        let (wrapped, state) =
+            self.wrap(&rp.id.hash(), key, facts, rng).map_err(|CryptoError| Status::Other)?;
+        let record = wrapped.into_record(rp, self.settings.aaguid).map_err(|CryptoError| Status::Other)?;
+        Ok((record, state))
     }
 
     fn attest(

@@ -22,6 +22,7 @@ mod state;
 mod step;
 mod token;
 mod verification;
+mod wrapped;
 
 pub use machine::{Authenticator, CannotStart};
 pub use pin::{Argon2Cost, PinEntry, PinPolicy, PinRefused};

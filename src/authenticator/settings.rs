@@ -29,7 +29,9 @@ pub enum NewCredentialBackup {
 pub enum CounterPolicy {
     /// Always zero.
     Zero,
-    /// One more with each assertion of the credential, committed before the signature leaves.
+    /// One more with each assertion of the credential, committed before the signature leaves. Wrapped credentials share
+    /// one counter, since there is nowhere to keep theirs: relying parties that put their numbers together can tell how
+    /// often it was used elsewhere.
     PerCredential,
 }
 
@@ -58,7 +60,8 @@ pub enum ResetPolicy {
 pub enum NonDiscoverable {
     /// In the store, like the others: they can be exported.
     Stored,
-    /// Nowhere: each is sealed into its own identifier, and any number of them takes no room.
+    /// Nowhere: each is sealed into its own identifier, and any number of them takes no room. They have no account, and
+    /// are gone with the authenticator's state.
     Wrapped,
 }
 
@@ -94,7 +97,7 @@ pub struct Settings {
     /// What getInfo lists, the preferred one first. ES256 and EdDSA by default, since some clients choke on algorithms
     /// that they do not know. Invariant: not empty, no repeats, all of them in `algorithms`.
     pub advertised_algorithms: Vec<CoseAlgorithm>,
-    /// The length of new credential IDs. Invariant: 16 to 1023 bytes.
+    /// The length of new credential IDs, but for wrapped ones. Invariant: 16 to 1023 bytes.
     pub credential_id_length: usize,
     /// Whether new credentials may leave their device.
     pub backup: NewCredentialBackup,
@@ -215,7 +218,7 @@ impl Settings {
             authenticator_config: false,
             large_blobs: LargeBlobs::None,
             max_cred_blob_length: 64,
-            non_discoverable: NonDiscoverable::Stored,
+            non_discoverable: NonDiscoverable::Wrapped,
             display: false,
             no_credentials_before_touch: false,
             reset: ResetPolicy::Window(10_000),
@@ -250,6 +253,7 @@ impl Settings {
         Self {
             backup: NewCredentialBackup::Eligible { backed_up: false },
             sign_count: CounterPolicy::Zero,
+            non_discoverable: NonDiscoverable::Stored,
             transports: vec![Transport::Internal, Transport::Hybrid],
             ..Self::platform()
         }

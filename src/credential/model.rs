@@ -148,12 +148,26 @@ pub struct CredentialRecord {
     /// Members of the encoded form that this version does not know, kept as they came: key and encoded value, in the order
     /// of the keys.
     pub(super) unknown: Box<[(u64, Vec<u8>)]>,
+    /// Whether it is in no store.
+    pub(super) wrapped: bool,
 }
 
 impl CredentialRecord {
     /// Joins the parts. Extensions keep nothing with it yet.
     pub fn new(credential: Credential, secret: CredentialSecret) -> Self {
-        Self { credential, secret, extensions: BoxedExtensionData::default(), unknown: Box::default() }
+        Self {
+            credential,
+            secret,
+            extensions: BoxedExtensionData::default(),
+            unknown: Box::default(),
+            wrapped: false,
+        }
+    }
+
+    /// Whether it came out of its own credential ID ([`super::Wrapper`]) and is in no store. Its encoded form does not say
+    /// so: it is not meant to be stored.
+    pub fn is_wrapped(&self) -> bool {
+        self.wrapped
     }
 
     /// A second copy, for stores that hand out records.
@@ -167,6 +181,7 @@ impl CredentialRecord {
             },
             extensions: self.extensions.clone_secret(),
             unknown: self.unknown.clone(),
+            wrapped: self.wrapped,
         }
     }
 }

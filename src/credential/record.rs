@@ -166,6 +166,7 @@ impl CredentialRecord {
             secret,
             extensions: fields.extension_data()?.into(),
             unknown: fields.unknown()?,
+            wrapped: false,
         })
     }
 }

@@ -20,7 +20,10 @@ use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
 
-use super::model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret};
+use super::{
+    extension_data::ExtensionData,
+    model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret},
+};
 use crate::{
     cbor::{Item, Profile, Writer},
     cose::CoseAlgorithm,
@@ -129,7 +132,12 @@ impl WrappedCredential {
             created: None,
             last_used: None,
         };
-        Ok(CredentialRecord::new(credential, self.secret))
+        let mut record = CredentialRecord { wrapped: true, ..CredentialRecord::new(credential, self.secret) };
+        if self.facts.third_party_payment {
+            let data = ExtensionData { third_party_payment: true, ..ExtensionData::default() };
+            record.extensions = data.into();
+        }
+        Ok(record)
     }
 }
 

@@ -5,8 +5,8 @@
 mod common;
 
 mod attestation;
-mod cred_blob;
 mod client_pin;
+mod cred_blob;
 mod display;
 mod extensions;
 mod get_assertion;
@@ -23,3 +23,4 @@ mod provider;
 mod requests;
 mod reset;
 mod wire;
+mod wrapped;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use countersign::{
     authenticator::{
-        Answer, Argon2Cost, Authenticator, Channel, Outcome, PinEntry, Question, Settings, Step, Turn,
-        UserVerification, Verification, run,
+        Answer, Argon2Cost, Authenticator, Channel, NonDiscoverable, Outcome, PinEntry, Question, Settings,
+        Step, Turn, UserVerification, Verification, run,
     },
     cbor::{Item, Profile},
     credential::{CredentialRecord, MemoryStore, StateStore},
@@ -73,6 +73,13 @@ impl World {
 
 impl<R: CryptoRng> World<R> {
     pub(crate) fn with_rng(mut settings: Settings, rng: R) -> Self {
+        // Tests look at what was stored.
+        settings.non_discoverable = NonDiscoverable::Stored;
+        Self::exactly(settings, rng)
+    }
+
+    /// With wrapped credentials, where the settings say so.
+    pub(crate) fn exactly(mut settings: Settings, rng: R) -> Self {
         settings.pin_cost = CHEAP;
         let authenticator = Authenticator::new(settings, None, Arc::new(RustCrypto)).expect("valid settings");
         let now = Moment { ticks: 1_000, date: Some(TODAY) };
