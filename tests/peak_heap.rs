@@ -5,11 +5,12 @@ mod common;
 
 use allocation_counter::measure;
 use common::{
+    seeded_rng::SeededRng,
     vectors::{hex, list, vectors},
     world::{CHANNEL, CHEAP, Person, World, answer},
 };
 use countersign::{
-    authenticator::{LargeBlobs, Settings, Turn, UserVerification, run},
+    authenticator::{LargeBlobs, NonDiscoverable, Settings, Turn, UserVerification, run},
     cbor::Writer,
     cose::{CoseAlgorithm, P256Point},
     ctap2::{Request, Response},
@@ -69,6 +70,7 @@ fn world(max_msg_size: usize) -> World {
 }
 
 const SIZES: [usize; 2] = [1024, 7609];
+const LONGEST_LIST: usize = 32;
 
 /// makeCredential with these members beside clientDataHash, rp, user and ES256; `fill` gets what room is left.
 fn make_credential(size: usize, key: u64, fill: impl Fn(&mut Writer, usize)) -> Vec<u8> {
@@ -99,7 +101,7 @@ fn descriptor(writer: &mut Writer, id: &[u8]) {
 }
 
 fn descriptors(writer: &mut Writer, room: usize, id_length: usize) {
-    let count = (room / (id_length + 25)).min(64);
+    let count = (room / (id_length + 25)).min(LONGEST_LIST);
     writer.array(count);
     (0..count).for_each(|number| descriptor(writer, &vec![number as u8; id_length]));
 }
@@ -135,16 +137,33 @@ fn lists_of_the_longest_and_of_the_most_ids_stay_within_the_budget() {
 #[test]
 fn every_id_of_an_allow_list_may_be_one_of_ours() {
     for size in SIZES {
-        let mut world = world(size);
-        let ids: Vec<Vec<u8>> = (0..64u8).map(|number| register(&mut world, number, false)).collect();
-        let count = ((size - 60) / (ids[0].len() + 25)).min(64);
-        let mut allow = Writer::after(2);
-        allow.map(3).unsigned(1).text(&"r".repeat(253)).unsigned(2).bytes(&[1; 32]);
-        allow.unsigned(3).array(count);
-        ids.iter().take(count).for_each(|id| descriptor(&mut allow, id));
-        let allow = allow.finish();
-        if allow.len() <= size {
-            assert_eq!(assert_within(&mut world, &allow, &format!("{size}: {count} of ours")), 0);
+        for non_discoverable in [NonDiscoverable::Stored, NonDiscoverable::Wrapped] {
+            let settings = Settings { non_discoverable, ..world(size).authenticator.settings().clone() };
+            let mut world = World::exactly(settings, SeededRng(0));
+            assert_eq!(world.authenticator.settings().max_credential_count_in_list, LONGEST_LIST);
+            let numbers = 0..LONGEST_LIST as u8;
+            let ids: Vec<_> = numbers.map(|number| register(&mut world, number, false)).collect();
+            let room = size - 320;
+            let count = (room / (ids[0].len() + 23)).min(LONGEST_LIST);
+            let list = |writer: &mut Writer| {
+                writer.array(count);
+                ids.iter().take(count).for_each(|id| descriptor(writer, id));
+            };
+            let mut allow = Writer::after(2);
+            allow.map(3).unsigned(1).text(&"r".repeat(253)).unsigned(2).bytes(&[1; 32]);
+            list(allow.unsigned(3));
+            let what = format!("{size}: {count} of ours, {non_discoverable:?}");
+            assert_eq!(assert_within(&mut world, &allow.finish(), &what), 0);
+            let mut exclude = Writer::after(1);
+            exclude.map(5).unsigned(1).bytes(&[1; 32]);
+            exclude.unsigned(2).map(1).text("id").text(&"r".repeat(253));
+            exclude.unsigned(3).map(1).text("id").bytes(&[1; 64]);
+            exclude.unsigned(4).array(1).map(2).text("alg").integer(-7).text("type").text("public-key");
+            list(exclude.unsigned(5));
+            let exclude = exclude.finish();
+            if exclude.len() <= size {
+                assert_eq!(assert_within(&mut world, &exclude, &format!("{what}, excluded")), 0x19);
+            }
         }
     }
 }
@@ -169,12 +188,12 @@ fn register(world: &mut World, number: u8, discoverable: bool) -> Vec<u8> {
 }
 
 #[test]
-fn as_many_accounts_as_a_key_has_room_for_stay_within_the_budget() {
+fn many_accounts_with_the_longest_names_stay_within_the_budget() {
     let mut world = world(7609);
-    (0..64).for_each(|number| _ = register(&mut world, number, true));
+    (0..32).for_each(|number| _ = register(&mut world, number, true));
     let mut get = Writer::after(2);
     get.map(2).unsigned(1).text(&"r".repeat(253)).unsigned(2).bytes(&[1; 32]);
-    assert_eq!(assert_within(&mut world, &get.finish(), "64 accounts"), 0);
+    assert_eq!(assert_within(&mut world, &get.finish(), "32 accounts"), 0);
     assert_eq!(assert_within(&mut world, &Request::GetNextAssertion.encode(), "the next"), 0);
 }
 

@@ -156,7 +156,8 @@ pub struct Settings {
     pub transports: Vec<Transport>,
     /// The longest message, in bytes. Invariant: at least 1024, which is CTAP's default.
     pub max_msg_size: usize,
-    /// The longest allowList or excludeList. Invariant: 1 to 1024.
+    /// The longest allowList or excludeList. Each entry may cost a kibibyte while its command runs: with 32, no command
+    /// needs more than 8 times [`Settings::max_msg_size`] and 16 KiB. Invariant: 1 to 1024.
     pub max_credential_count_in_list: usize,
     /// The firmware version, for getInfo.
     pub firmware_version: Option<u64>,
@@ -228,7 +229,7 @@ impl Settings {
             attachment: AuthenticatorAttachment::CrossPlatform,
             transports: vec![Transport::Usb],
             max_msg_size: 7609,
-            max_credential_count_in_list: 64,
+            max_credential_count_in_list: 32,
             firmware_version: None,
         }
     }
