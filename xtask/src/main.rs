@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod arrows;
+mod attestation_cert;
 mod fuzz;
 mod interop;
 mod size;
@@ -19,6 +20,10 @@ Usage: cargo xtask COMMAND
 
 Commands:
   arrows               Check that imports in src/ point down, and never through the crate root
+  attestation-cert DIR [--root DIR] [--aaguid UUID] [--country CC] [--organization NAME]
+                   [--name NAME] [--serial HEX]
+                       Make an attestation key and its certificate, under a new root or that of --root; a serial
+                       number makes it one for enterprise attestation
   fuzz [--seconds N]   Run every fuzz target for N seconds (10 by default); needs nightly and cargo-fuzz
   interop              Have PyPI `fido2`, `webauthn` and the Python reference reader check what the CLI makes
   size [--run]         Build the bare-metal image in size/ and say what it takes of flash, by crate; with --run, run it
@@ -31,6 +36,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["arrows"] => arrows::check(&root()),
+        ["attestation-cert", rest @ ..] => attestation_cert::run(rest),
         ["fuzz"] => fuzz::run(&root(), 10),
         ["fuzz", "--seconds", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run(&root(), seconds),
