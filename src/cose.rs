@@ -3,9 +3,7 @@
 //! RS256 (-257) is not here and not planned: an RSA key costs seconds to make, no passkey needs one, and the one pure
 //! Rust implementation is open to a timing attack (RUSTSEC-2023-0071).
 
-#[cfg(feature = "ml-dsa")]
-use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use crate::cbor::{Entries, Item, Writer};
 
@@ -92,14 +90,15 @@ pub type P256Point = EcPoint<32>;
 /// A point on P-384.
 pub type P384Point = EcPoint<48>;
 
-/// The public half of a credential key pair.
+/// The public half of a credential key pair. What is longer than a point on P-256 has a box, since keys are held by the
+/// dozen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicKey {
     /// For [`CoseAlgorithm::Es256`] and [`CoseAlgorithm::Esp256`].
     P256(P256Point),
     /// For [`CoseAlgorithm::Es384`] and [`CoseAlgorithm::Esp384`].
-    P384(P384Point),
+    P384(Box<P384Point>),
     /// For [`CoseAlgorithm::EdDsa`] and [`CoseAlgorithm::Ed25519`]: the 32-byte encoding of RFC 8032.
     Ed25519([u8; 32]),
     /// For `CoseAlgorithm::MlDsa44`: the encoding of FIPS 204 (pkEncode).
@@ -154,7 +153,7 @@ impl PublicKey {
     pub fn from_raw(algorithm: CoseAlgorithm, raw: &[u8]) -> Option<Self> {
         Some(match algorithm {
             CoseAlgorithm::Es256 | CoseAlgorithm::Esp256 => Self::P256(EcPoint::from_raw(raw)?),
-            CoseAlgorithm::Es384 | CoseAlgorithm::Esp384 => Self::P384(EcPoint::from_raw(raw)?),
+            CoseAlgorithm::Es384 | CoseAlgorithm::Esp384 => Self::P384(Box::new(EcPoint::from_raw(raw)?)),
             CoseAlgorithm::EdDsa | CoseAlgorithm::Ed25519 => Self::Ed25519(raw.try_into().ok()?),
             #[cfg(feature = "ml-dsa")]
             CoseAlgorithm::MlDsa44 => Self::MlDsa44(Box::new(raw.try_into().ok()?)),
@@ -197,7 +196,9 @@ impl PublicKey {
         let kty = entries.at(1)?.unsigned()?;
         let key = match algorithm {
             CoseAlgorithm::Es256 | CoseAlgorithm::Esp256 => Self::P256(read_ec2(&entries, kty, CRV_P256)?),
-            CoseAlgorithm::Es384 | CoseAlgorithm::Esp384 => Self::P384(read_ec2(&entries, kty, CRV_P384)?),
+            CoseAlgorithm::Es384 | CoseAlgorithm::Esp384 => {
+                Self::P384(Box::new(read_ec2(&entries, kty, CRV_P384)?))
+            }
             CoseAlgorithm::EdDsa | CoseAlgorithm::Ed25519 => {
                 has_type(&entries, (kty, KTY_OKP), CRV_ED25519)?;
                 Self::Ed25519(entries.at_integer(-2)?.bytes()?.try_into().ok()?)

@@ -47,7 +47,7 @@ impl CryptoProvider for RustCrypto {
                 PublicKey::P256(ecdsa::public_point(&ecdsa::scalar::<NistP256>(bytes)?)?)
             }
             CoseAlgorithm::Es384 | CoseAlgorithm::Esp384 => {
-                PublicKey::P384(ecdsa::public_point(&ecdsa::scalar::<NistP384>(bytes)?)?)
+                PublicKey::P384(Box::new(ecdsa::public_point(&ecdsa::scalar::<NistP384>(bytes)?)?))
             }
             CoseAlgorithm::EdDsa | CoseAlgorithm::Ed25519 => PublicKey::Ed25519(eddsa::public_key(bytes)?),
             #[cfg(feature = "ml-dsa")]
