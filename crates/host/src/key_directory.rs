@@ -72,12 +72,17 @@ impl KeyDirectory {
         else {
             return Err(HostError::Store(StoreError::Unavailable));
         };
-        let file = VaultFile::create(&directory.join(VAULT))?;
-        let secret = make_secret(&directory.join(SECRET), &mut rng)?;
-        let prepared = draft(&secret, &state, &mut rng)?;
-        let store = PasskeyStore::create(prepared, file, Some(Box::new(seen)), rng)?;
+        let store = create(directory, Some(&state), seen, &mut rng)?;
         _ = authenticator.committed(pending, Ok(()), clock.now(), &mut rng);
         Ok(Self { authenticator, store, rng, clock })
+    }
+
+    /// Makes a new authenticator without a PIN, for platforms to set one. Otherwise as [`KeyDirectory::init`].
+    pub fn init_without_pin(directory: &Path, settings: Settings, seen: SeenFile) -> Result<Self, HostError> {
+        let mut rng = OsRng::default();
+        let authenticator = Authenticator::new(settings, None, Arc::new(RustCrypto))?;
+        let store = create(directory, None, seen, &mut rng)?;
+        Ok(Self { authenticator, store, rng, clock: Clock::start() })
     }
 
     /// Powers an authenticator up.
@@ -193,6 +198,19 @@ impl KeyDirectory {
     }
 }
 
+/// A new vault with a slot for the device's secret, and the authenticator's first state if it has one.
+fn create(
+    directory: &Path,
+    state: Option<&StateRecord>,
+    seen: SeenFile,
+    rng: &mut OsRng,
+) -> Result<KeyStore, HostError> {
+    let file = VaultFile::create(&directory.join(VAULT))?;
+    let secret = make_secret(&directory.join(SECRET), rng)?;
+    let prepared = draft(&secret, state, rng)?;
+    Ok(PasskeyStore::create(prepared, file, Some(Box::new(seen)), OsRng::default())?)
+}
+
 /// A new secret, or the one that an interrupted attempt has left; it opens nothing yet.
 fn make_secret(path: &Path, rng: &mut OsRng) -> Result<Secret<32>, HostError> {
     let secret = Secret::make_random(rng);
@@ -205,12 +223,14 @@ fn make_secret(path: &Path, rng: &mut OsRng) -> Result<Secret<32>, HostError> {
     }
 }
 
-fn draft(secret: &Secret<32>, state: &StateRecord, rng: &mut OsRng) -> Result<Prepared, VaultError> {
+fn draft(secret: &Secret<32>, state: Option<&StateRecord>, rng: &mut OsRng) -> Result<Prepared, VaultError> {
     let now = Clock::date().unwrap_or(UnixTime(0));
     let private = SlotPrivate { label: "device.secret".into(), created: now.0, ..SlotPrivate::default() };
     let mut draft = Draft::new_vault(VaultId::make(rng), None, rng)?;
     draft.enrol_device(secret, private, rng)?;
-    draft.add_item(item_type::AUTHENTICATOR_STATE, state.encoded().expose(), rng)?;
+    if let Some(state) = state {
+        draft.add_item(item_type::AUTHENTICATOR_STATE, state.encoded().expose(), rng)?;
+    }
     draft.finish(now, rng)
 }
 
