@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -33,6 +34,10 @@ pub enum HostError {
     Exposed(PathBuf, u32),
     /// The operating system refused something else.
     Io(PathBuf, io::Error),
+    /// A security key is for programs on this machine only; this address is not.
+    NotLoopback(SocketAddr),
+    /// The operating system refused a socket at this address.
+    Socket(SocketAddr, io::Error),
     /// A question would need a terminal, and there is none.
     NoTerminal,
     /// Input ended, or the person gave up, before there was an answer.
@@ -92,6 +97,10 @@ impl fmt::Display for HostError {
                 path.display()
             ),
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::NotLoopback(address) => {
+                write!(f, "{address}: not an address of the loopback interface, as 127.0.0.1 or [::1] is")
+            }
+            Self::Socket(address, error) => write!(f, "{address}: {error}"),
             Self::NoTerminal => f.write_str("there is no terminal to ask on"),
             Self::NoAnswer => f.write_str("there was no answer"),
             Self::UnusableSecret(why) => write!(f, "the secret cannot be used: {why}"),
@@ -110,7 +119,7 @@ impl fmt::Display for HostError {
 impl std::error::Error for HostError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io(_, error) => Some(error),
+            Self::Io(_, error) | Self::Socket(_, error) => Some(error),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@
 //! - [`SeenFile`] remembers which states of vaults this machine has seen; [`secret_file`] keeps a secret for one user.
 //! - [`Clock`] tells the time that the core is handed; randomness is [`countersign::crypto::OsRng`].
 //! - [`SecretSource`] is where PINs, passphrases and codes come from, and [`Person`] who answers the authenticator.
-//! - [`KeyDirectory`] is a software authenticator on disk.
+//! - [`KeyDirectory`] is a software authenticator on disk; [`hid`] lets other programs use it as a security key.
 //!
 //! Every file and directory that is made here is for its owner alone (0600, 0700), whatever the umask. Everything is
 //! synchronous and blocks.
@@ -20,6 +20,7 @@ mod database;
 pub mod envelope_file;
 mod error;
 mod fresh_file;
+pub mod hid;
 mod key_directory;
 mod person;
 pub mod secret_file;

@@ -14,7 +14,7 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use crate::{error::HostError, secret_source::MAX_LENGTH};
+use crate::{error::HostError, hid::Withdrawal, secret_source::MAX_LENGTH};
 
 const CTRL_C: u8 = 0x03;
 const CTRL_D: u8 = 0x04;
@@ -28,18 +28,26 @@ pub(crate) enum Reply<T> {
     Line(T),
     /// Nothing in time.
     TimedOut,
-    /// The person ended the input, or pressed Ctrl-C where the program sees it.
+    /// The person ended the input, or pressed Ctrl-C where the program sees it; or the question was withdrawn.
     GaveUp,
 }
 
 /// Standard input and standard error, both of which are a terminal.
-pub(crate) struct Terminal;
+pub(crate) struct Terminal {
+    /// Ends every question when it comes.
+    withdrawal: Option<Withdrawal>,
+}
 
 impl Terminal {
     /// [`HostError::NoTerminal`] where one of them is none.
     pub(crate) fn open() -> Result<Self, HostError> {
         let present = stdin().is_terminal() && stderr().is_terminal();
-        if present { Ok(Self) } else { Err(HostError::NoTerminal) }
+        if present { Ok(Self { withdrawal: None }) } else { Err(HostError::NoTerminal) }
+    }
+
+    /// The same, with questions that can be withdrawn.
+    pub(crate) fn until(self, withdrawal: Withdrawal) -> Self {
+        Self { withdrawal: Some(withdrawal) }
     }
 
     /// Shows a line.
@@ -54,7 +62,7 @@ impl Terminal {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut line = Vec::new();
         loop {
-            match next_byte(deadline) {
+            match self.next_byte(deadline) {
                 Reply::Line(b'\n') => return Reply::Line(String::from_utf8_lossy(&line).trim().to_owned()),
                 Reply::Line(byte) if line.len() < MAX_LENGTH => line.push(byte),
                 Reply::Line(_) => {}
@@ -77,7 +85,7 @@ impl Terminal {
         // Its room is never outgrown, so no copy is left behind.
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_LENGTH + 1));
         loop {
-            match next_byte(deadline) {
+            match self.next_byte(deadline) {
                 Reply::Line(b'\n' | b'\r') => return Ok(self.end(Reply::Line(line))),
                 Reply::Line(CTRL_C) => return Ok(self.end(Reply::GaveUp)),
                 Reply::Line(CTRL_D) if line.is_empty() => return Ok(self.end(Reply::GaveUp)),
@@ -100,41 +108,49 @@ impl Terminal {
         _ = writeln!(stderr());
         reply
     }
+
+    fn next_byte(&self, deadline: Option<Instant>) -> Reply<u8> {
+        let mut byte = Zeroizing::new([0]);
+        loop {
+            match self.wait(deadline) {
+                Reply::Line(()) => {}
+                Reply::TimedOut => return Reply::TimedOut,
+                Reply::GaveUp => return Reply::GaveUp,
+            }
+            match read(stdin(), byte.as_mut_slice()) {
+                Ok(1..) => return Reply::Line(byte[0]),
+                Err(Errno::INTR) => {}
+                _ => return Reply::GaveUp,
+            }
+        }
+    }
+
+    /// Waits for input, the deadline or the withdrawal.
+    fn wait(&self, deadline: Option<Instant>) -> Reply<()> {
+        loop {
+            let timeout = deadline.map(|deadline| {
+                let left = deadline.saturating_duration_since(Instant::now());
+                Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }
+            });
+            let input = stdin();
+            let mut sources = vec![PollFd::new(&input, PollFlags::IN)];
+            sources.extend(self.withdrawal.iter().map(|withdrawal| PollFd::new(withdrawal, PollFlags::IN)));
+            match poll(&mut sources, timeout.as_ref()) {
+                Ok(0) => return Reply::TimedOut,
+                Err(Errno::INTR) => {}
+                Ok(_) if sources.get(1).is_some_and(|withdrawal| !withdrawal.revents().is_empty()) => {
+                    return Reply::GaveUp;
+                }
+                // Whatever else is wrong, reading will tell.
+                _ => return Reply::Line(()),
+            }
+        }
+    }
 }
 
 /// Removes the last character of UTF-8, with its continuation bytes.
 fn drop_character(line: &mut Vec<u8>) {
     while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
-}
-
-fn next_byte(deadline: Option<Instant>) -> Reply<u8> {
-    let mut byte = Zeroizing::new([0]);
-    loop {
-        if !wait(deadline) {
-            return Reply::TimedOut;
-        }
-        match read(stdin(), byte.as_mut_slice()) {
-            Ok(1..) => return Reply::Line(byte[0]),
-            Err(Errno::INTR) => {}
-            _ => return Reply::GaveUp,
-        }
-    }
-}
-
-/// Waits for input. False: the deadline passed first.
-fn wait(deadline: Option<Instant>) -> bool {
-    let Some(deadline) = deadline else { return true };
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        let input = stdin();
-        match poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) => return false,
-            Err(Errno::INTR) => {}
-            // Whatever else is wrong, reading will tell.
-            _ => return true,
-        }
-    }
 }
 
 /// A terminal that shows nothing and hands over each key at once; as before when it is dropped.

@@ -10,6 +10,7 @@ use countersign::{
 use crate::{
     clock::Clock,
     error::HostError,
+    hid::Withdrawal,
     person::{Person, account_name, describe},
     secret_source::{SecretSource, SecretText},
     terminal::{Reply, Terminal},
@@ -31,6 +32,12 @@ impl TerminalPerson {
     pub fn new(clock: Clock) -> Result<Self, HostError> {
         let terminal = Terminal::open()?;
         Ok(Self { terminal, clock, pin: SecretSource::Prompt, chosen: None })
+    }
+
+    /// Stops asking when the question is withdrawn; the answer is a refusal then.
+    #[must_use]
+    pub fn until(self, withdrawal: Withdrawal) -> Self {
+        Self { terminal: self.terminal.until(withdrawal), ..self }
     }
 
     /// Takes the PIN from elsewhere; consent is still asked for. A PIN that was wrong is not offered again.
