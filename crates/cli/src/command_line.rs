@@ -5,8 +5,8 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    failure::Failure, key::KeyNoun, outcome::Printer, quickstart::QuickstartArgs, vault::VaultNoun,
-    webauthn::WebauthnNoun,
+    device::DeviceArgs, failure::Failure, key::KeyNoun, outcome::Printer, quickstart::QuickstartArgs,
+    vault::VaultNoun, webauthn::WebauthnNoun,
 };
 
 const AFTER_HELP: &str = "\
@@ -16,6 +16,7 @@ Examples:
   countersign webauthn create --origin https://example.org options.json
   countersign vault init                     an encrypted vault with a recovery code
   countersign vault enroll                   let a passkey of the key open the vault
+  countersign device --udp 127.0.0.1:8111    let programs on this machine use it as a security key
 
 Exit codes:
   0  done
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     Key(KeyNoun),
     Webauthn(WebauthnNoun),
     Vault(VaultNoun),
+    Device(DeviceArgs),
 }
 
 /// Reads the command line; help, version and mistakes are printed and end in their exit code.

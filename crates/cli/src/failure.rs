@@ -219,6 +219,11 @@ impl From<HostError> for Failure {
             HostError::Full(_) => (Exit::Disk, "disk-full"),
             HostError::Io(_, ref error) => io_code(error),
             HostError::Exposed(..) => (Exit::Failed, "exposed"),
+            HostError::NotLoopback(_) => (Exit::Usage, "not-loopback"),
+            HostError::Socket(_, ref error) if error.kind() == io::ErrorKind::AddrInUse => {
+                (Exit::Busy, "busy")
+            }
+            HostError::Socket(..) => (Exit::Failed, "socket"),
             HostError::NoTerminal => (Exit::Declined, "no-terminal"),
             HostError::NoAnswer => (Exit::Declined, "declined"),
             HostError::UnusableSecret(_) => (Exit::Usage, "bad-secret"),

@@ -130,7 +130,7 @@ impl Role {
     }
 
     /// The core's settings for the role; users are verified by PIN in either.
-    fn settings(self) -> Settings {
+    pub(crate) fn settings(self) -> Settings {
         let settings = match self {
             Self::CredentialManager => Settings::credential_manager(),
             Self::SecurityKey => Settings::security_key(),
@@ -165,33 +165,8 @@ impl Key {
 
     /// Powers it up.
     pub(crate) fn open(places: &Places) -> Result<Self, Failure> {
-        let role = Role::CredentialManager;
-        let opened = KeyDirectory::open(&places.key_directory(), role.settings(), places.memory());
-        let opened = opened.map_err(|error| match error {
-            HostError::NotFound(path) if !places.has_key() => no_key(&path),
-            HostError::NotFound(path) => {
-                let message = format!("{}: is missing, and nothing else opens the key", path.display());
-                Failure::not_found("no-secret", message).hint("put it back from a copy")
-            }
-            HostError::Vault(VaultError::WrongSecret) => {
-                let message = "device.secret is not the one of this key, or the key was altered";
-                Failure::new(Exit::WrongSecret, "wrong-secret", message)
-                    .hint("put back the copy that belongs to it")
-            }
-            other => Failure::from(other),
-        })?;
-        let KeyParts { authenticator, store, clock } = opened.into_parts();
-        let stored = stored_role(&store)?;
-        let authenticator = if stored == role {
-            authenticator
-        } else {
-            let state = store.load_state()?;
-            Authenticator::new(stored.settings(), state.as_ref(), Arc::new(RustCrypto))
-                .map_err(HostError::CannotStart)?
-        };
-        let mut key = Self { provider: Provider::new(authenticator), store, clock, role: stored };
-        key.store.set_time(today());
-        Ok(key)
+        let (KeyParts { authenticator, store, clock }, role) = open_parts(places, Role::settings)?;
+        Ok(Self { provider: Provider::new(authenticator), store, clock, role })
     }
 
     /// Registers a passkey.
@@ -246,6 +221,46 @@ impl Key {
                 .hint("countersign key list names them")
         })
     }
+}
+
+/// Powers the authenticator of DIR/key up, with the settings of its role.
+pub(crate) fn open_parts(
+    places: &Places,
+    settings: impl Fn(Role) -> Settings,
+) -> Result<(KeyParts, Role), Failure> {
+    let first = Role::CredentialManager;
+    let opened = KeyDirectory::open(&places.key_directory(), settings(first), places.memory());
+    let opened = opened.map_err(|error| match error {
+        HostError::NotFound(path) if !places.has_key() => no_key(&path),
+        HostError::NotFound(path) => {
+            let message = format!("{}: is missing, and nothing else opens the key", path.display());
+            Failure::not_found("no-secret", message).hint("put it back from a copy")
+        }
+        HostError::Vault(VaultError::WrongSecret) => {
+            let message = "device.secret is not the one of this key, or the key was altered";
+            Failure::new(Exit::WrongSecret, "wrong-secret", message)
+                .hint("put back the copy that belongs to it")
+        }
+        other => Failure::from(other),
+    })?;
+    let mut parts = opened.into_parts();
+    let role = stored_role(&parts.store)?;
+    if role != first {
+        let state = parts.store.load_state()?;
+        let made = Authenticator::new(settings(role), state.as_ref(), Arc::new(RustCrypto));
+        parts.authenticator = made.map_err(HostError::CannotStart)?;
+    }
+    parts.store.set_time(today());
+    Ok((parts, role))
+}
+
+/// Makes the authenticator of DIR/key without a PIN, for platforms to set one.
+pub(crate) fn make_parts(places: &Places, role: Role, settings: Settings) -> Result<KeyParts, Failure> {
+    places.check_memory()?;
+    let made = KeyDirectory::init_without_pin(&places.key_directory(), settings, places.memory())?;
+    let mut parts = made.into_parts();
+    parts.store.put(ROLE, role.name().as_bytes())?;
+    Ok(parts)
 }
 
 /// There is no key, or a part of it is missing.

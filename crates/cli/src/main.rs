@@ -23,6 +23,7 @@
 mod ceremony;
 mod command_line;
 mod date;
+mod device;
 mod failure;
 mod input;
 mod item;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
             Command::Key(noun) => key::run(&places, noun.verb),
             Command::Webauthn(noun) => webauthn::run(&places, noun.verb),
             Command::Vault(noun) => vault::run(&places, noun.verb),
+            Command::Device(arguments) => device::run(&places, &arguments),
         };
         result.map_err(|failure| places.explain(failure))
     });

@@ -19,6 +19,8 @@ pub(crate) enum Outcome {
     Contents(Zeroizing<Vec<u8>>),
     /// A WebAuthn response, which is JSON either way.
     Response(ResponseJson),
+    /// All was said while it ran.
+    Said,
 }
 
 /// Prints outcomes, failures and progress.
@@ -45,6 +47,14 @@ impl Printer {
         }
     }
 
+    /// Says at once that a command that goes on is ready: one line on standard output, which programs wait for.
+    pub(crate) fn ready(self, line: &str, json: &Value) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let written = if self.json { writeln!(out, "{json}") } else { writeln!(out, "{line}") };
+        let written = written.and_then(|()| out.flush());
+        written.map_err(|error| Failure::file("standard output".as_ref(), &error))
+    }
+
     /// Prints the end of a command.
     pub(crate) fn finish(self, result: Result<Outcome, Failure>) -> ExitCode {
         let failure = match result {
@@ -67,6 +77,7 @@ impl Printer {
             Outcome::Report { text, .. } => writeln!(out, "{}", text.trim_end())?,
             Outcome::Contents(contents) => out.write_all(contents)?,
             Outcome::Response(response) => writeln!(out, "{}", response.expose())?,
+            Outcome::Said => {}
         }
         out.flush()
     }

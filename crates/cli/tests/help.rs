@@ -4,7 +4,7 @@ mod common;
 
 use common::{Home, finish, program};
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 23] = [
     &[],
     &["quickstart"],
     &["key"],
@@ -27,6 +27,7 @@ const COMMANDS: [&[&str]; 22] = [
     &["vault", "rotate"],
     &["vault", "export"],
     &["vault", "import"],
+    &["device"],
 ];
 
 fn help(command: &[&str], flag: &str) -> String {

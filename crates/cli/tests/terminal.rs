@@ -12,8 +12,13 @@ use std::{
     time::Duration,
 };
 
-use common::{Home, PIN, WRONG_PIN, program, repository};
+use common::{
+    Home, PIN, WRONG_PIN,
+    hid::{CANCEL, CBOR, Client, create, ready},
+    program, repository,
+};
 use rustix::{
+    process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{LocalModes, tcgetattr},
 };
@@ -166,4 +171,24 @@ fn a_passkey_is_deleted_after_a_yes() {
         assert_eq!(terminal.end().0, code);
     }
     assert_eq!(home.json(&["key", "info"]).json()["passkeys"], 1);
+}
+
+#[test]
+fn the_security_keys_questions_are_asked_and_go_away_when_they_are_cancelled() {
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["device", "--udp", "127.0.0.1:0"]);
+    let client = Client::connect(&ready(&mut terminal.child));
+    client.send(CBOR, &create(1));
+    terminal.at("Make a passkey for example.com", "").at("[y/N] ", "");
+    client.send(CANCEL, &[]);
+    assert_eq!(client.response().1, (CBOR, vec![0x2d]));
+    terminal.at("That question is over.", "");
+    client.send(CBOR, &create(1));
+    terminal.at("[y/N] ", "y\n");
+    assert_eq!(client.response().1.1[0], 0);
+    client.send(CBOR, &create(1));
+    terminal.at("[y/N] ", "n\n");
+    assert_eq!(client.response().1, (CBOR, vec![0x27]));
+    kill_process(Pid::from_child(&terminal.child), Signal::INT).unwrap();
+    assert_eq!(terminal.end().0, 0);
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking; clippy knows test functions only")]
 
+pub(crate) mod hid;
+
 use std::{
     fs,
     io::Write,

@@ -1,0 +1,134 @@
+//! `countersign device`: the key in DIR/key as a security key for programs on this machine.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use clap::Args;
+use countersign::{
+    authenticator::{Answer, Authenticator, LargeBlobs, Settings, UserVerification},
+    credential::StateStore,
+    crypto::RustCrypto,
+};
+use countersign_host::{
+    Clock, HostError, KeyParts, KeyStore, Person as _, TerminalPerson,
+    hid::{PowerUp, Presence, UdpDevice},
+};
+use serde_json::json;
+
+use crate::{
+    failure::Failure,
+    key::{Role, make_parts, open_parts},
+    outcome::{Outcome, Printer},
+    places::Places,
+};
+
+const AFTER_HELP: &str = "\
+Examples:
+  countersign device --udp 127.0.0.1:8111
+  countersign device --udp 127.0.0.1:0 --dir /tmp/test-key --auto-approve --control /tmp/control
+
+One datagram is one CTAPHID report of 64 bytes; the answer goes to whoever sent the report.
+READY udp=ADDRESS is printed once it listens. Where DIR has no key, one is made: of role
+security-key, without a PIN, for platforms to set one. Platforms send the PIN; consent is asked
+for at the terminal.
+
+--auto-approve is for test suites: whoever can send to the port uses the key, and can erase it.
+--control takes one command a line and answers each with ok: power-cycle, touch on, touch off
+(nobody touches: requests end in their time-out), quit.
+
+SIGTERM and SIGINT end it; what was answered is stored.";
+
+/// How much room there is for large blobs.
+const LARGE_BLOBS: LargeBlobs = LargeBlobs::Array { max_bytes: 4096 };
+
+/// Let programs on this machine use the key as a security key (CTAPHID over UDP)
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct DeviceArgs {
+    /// Where to listen, on the loopback interface; port 0 takes one that is free
+    #[arg(long, value_name = "ADDRESS")]
+    udp: SocketAddr,
+    /// Grant what programs ask for without asking anybody
+    #[arg(long)]
+    auto_approve: bool,
+    /// Take commands at a Unix socket, which is made here
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// How long to wait for consent
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    touch_timeout: u64,
+}
+
+pub(crate) fn run(places: &Places, arguments: &DeviceArgs) -> Result<Outcome, Failure> {
+    if !arguments.udp.ip().is_loopback() {
+        // Said before anything is made.
+        return Err(HostError::NotLoopback(arguments.udp).into());
+    }
+    let presence = presence(places.printer, arguments.auto_approve)?;
+    let settings = |role: Role| settings(role, arguments.touch_timeout);
+    let parts = if places.has_key() {
+        open_parts(places, settings)?.0
+    } else {
+        places.printer.progress("Making a key (security-key), without a PIN ...");
+        make_parts(places, Role::SecurityKey, settings(Role::SecurityKey))?
+    };
+    let device = plug_in(parts, arguments, presence)?;
+    let printer = places.printer;
+    let device =
+        device.with_wink(move || printer.progress("Here! (A program wants to see which key this is.)"));
+    if arguments.auto_approve {
+        places.printer.progress(
+            "Warning: nobody is asked. Whoever can send to this port uses the key, and can erase it.",
+        );
+    }
+    let address = device.address();
+    let json = json!({ "udp": address.to_string(), "autoApprove": arguments.auto_approve });
+    places.printer.ready(&format!("READY udp={address}"), &json)?;
+    device.serve()?;
+    Ok(Outcome::Said)
+}
+
+/// A security key's settings: platforms send the PIN and manage the key; it verifies nobody by itself.
+fn settings(role: Role, touch_timeout: u64) -> Settings {
+    Settings {
+        user_verification: UserVerification::None,
+        client_pin: true,
+        credential_management: true,
+        persistent_read_only: true,
+        authenticator_config: true,
+        large_blobs: LARGE_BLOBS,
+        question_timeout: touch_timeout.saturating_mul(1_000),
+        ..role.settings()
+    }
+}
+
+fn presence(printer: Printer, auto_approve: bool) -> Result<Presence, Failure> {
+    if auto_approve {
+        return Ok(Presence::Granted);
+    }
+    TerminalPerson::new(Clock::start()).map_err(|_| {
+        Failure::no_terminal(
+            "consent is asked for at the terminal, and there is none; pass --auto-approve to grant everything",
+        )
+    })?;
+    Ok(Presence::Person(Box::new(move |question, clock, withdrawal| {
+        let Ok(person) = TerminalPerson::new(clock) else { return Answer::Declined };
+        let answer = person.until(withdrawal.clone()).answer(question);
+        if withdrawal.is_withdrawn() {
+            printer.progress("That question is over.");
+        }
+        answer
+    })))
+}
+
+fn plug_in(parts: KeyParts, arguments: &DeviceArgs, presence: Presence) -> Result<UdpDevice, Failure> {
+    let settings = parts.authenticator.settings().clone();
+    let power_up: PowerUp = Box::new(move |store: &KeyStore| {
+        let state = store.load_state()?;
+        Authenticator::new(settings.clone(), state.as_ref(), Arc::new(RustCrypto)).map_err(HostError::from)
+    });
+    let device = UdpDevice::bind(arguments.udp, parts, power_up, presence)?.with_stop_signals()?;
+    Ok(match &arguments.control {
+        Some(path) => device.with_control(path)?,
+        None => device,
+    })
+}
