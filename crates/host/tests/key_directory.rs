@@ -280,7 +280,7 @@ fn a_wrong_pin_costs_a_try_that_power_cycles_do_not_give_back() {
     assert_eq!(key.tries_left(), Some(8));
     for left in (5..8).rev() {
         let refused = assert(&mut key.open(), true, &mut with_pin("00000"));
-        assert_eq!(refused, Err(Status::OperationDenied));
+        assert_eq!(refused, Err(Status::PuatRequired));
         assert_eq!(key.tries_left(), Some(left), "one per command");
     }
     assert!(assert(&mut key.open(), true, &mut with_pin(PIN)).is_ok());
@@ -336,9 +336,9 @@ fn whoever_only_assents_is_not_verified() {
     let mut open = key.open();
     register(&mut open, 1);
     let refused = assert(&mut open, true, &mut AssentingPerson::new());
-    assert_eq!(refused, Err(Status::OperationDenied));
+    assert_eq!(refused, Err(Status::PuatRequired));
     assert_eq!(open.authenticator().pin_tries_left(), Some(8), "no try was spent");
-    assert_eq!(assert(&mut open, true, &mut with_pin("1")), Err(Status::OperationDenied), "that is no PIN");
+    assert_eq!(assert(&mut open, true, &mut with_pin("1")), Err(Status::PuatRequired), "that is no PIN");
     assert_eq!(open.authenticator().pin_tries_left(), Some(8));
 
     let question = |purpose, verification| Question { purpose, verification, deadline: 0 };
