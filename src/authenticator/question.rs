@@ -65,7 +65,11 @@ pub enum Purpose {
         rp_id: Option<RpId>,
     },
     /// Delete every passkey and the PIN.
-    Reset,
+    Reset {
+        /// Whether an authenticator that has a button waits until it was held for some seconds; authenticatorConfig demanded
+        /// it. A host that asks otherwise takes care in its own way that nobody agrees by accident.
+        long_touch: bool,
+    },
     /// Unlock the store.
     Unlock,
 }

@@ -15,11 +15,17 @@ impl Authenticator {
             ResetPolicy::Off => Err(Status::NotAllowed),
             // "the request MUST come to the authenticator within 10 seconds of powering up"
             ResetPolicy::Window(milliseconds) if now.ticks > milliseconds => Err(Status::NotAllowed),
-            ResetPolicy::Window(_) => Ok(self.ask(Job::Reset, Purpose::Reset, false, now)),
+            ResetPolicy::Window(_) => Ok(self.ask(Job::Reset, self.reset_purpose(), false, now)),
         }
     }
 
-    /// Everything goes in one transaction.
+    /// Section 6.11.5: "the authenticator requires a long touch" once authenticatorConfig enabled it.
+    pub(super) fn reset_purpose(&self) -> Purpose {
+        Purpose::Reset { long_touch: self.state.long_touch_for_reset }
+    }
+
+    /// Everything goes in one transaction: passkeys, PIN, what authenticatorConfig changed, large blobs, the wrap key (and with
+    /// it every wrapped credential), the persistent token and the identity. Tokens and memory go after it.
     pub(super) fn reset_approved(&mut self) -> Step {
         self.replace_state(State::default(), After::Reset)
     }

@@ -180,7 +180,7 @@ impl Authenticator {
             Job::MakeCredential(job) => make_credential::purpose(job),
             Job::GetAssertion(job) => self.sign_in_purpose(job),
             Job::ClientPin(job) => Self::authorization_purpose(job),
-            Job::Reset => Purpose::Reset,
+            Job::Reset => self.reset_purpose(),
             Job::GetNextAssertion(_) | Job::Select | Job::Probe(_) => Purpose::Select,
         }
     }

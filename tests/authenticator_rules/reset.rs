@@ -24,7 +24,10 @@ fn reset_removes_every_passkey_and_the_pin() {
     let (response, asked) = world.questions_of(|world| world.call(Request::Reset, Person::Willing));
     assert_eq!(response, Response::Empty);
     assert_eq!(asked.len(), 1);
-    assert_eq!((&asked[0].purpose, asked[0].verification), (&Purpose::Reset, Verification::None));
+    assert_eq!(
+        (&asked[0].purpose, asked[0].verification),
+        (&Purpose::Reset { long_touch: false }, Verification::None)
+    );
     assert!(world.records().is_empty() && !world.authenticator.has_pin());
     assert_eq!(world.authenticator.pin_tries_left(), None);
     world.power_cycle();

@@ -38,7 +38,7 @@ impl Person for AssentingPerson {
             Purpose::SignIn { accounts, choose: true, .. } => {
                 accounts.first().map(|account| account.credential.clone())
             }
-            Purpose::Reset | Purpose::Unlock => return Answer::Declined,
+            Purpose::Reset { .. } | Purpose::Unlock => return Answer::Declined,
             _ => None,
         };
         match question.verification {

@@ -39,7 +39,7 @@ pub fn describe(purpose: &Purpose) -> String {
                 rp_id.as_ref().map_or(String::new(), |rp_id| format!(" for {}", shown(rp_id.as_str())));
             format!("Let the computer {}{whose} on your behalf?", permitted(*permissions))
         }
-        Purpose::Reset => "Delete EVERY passkey and the PIN of this authenticator?".to_owned(),
+        Purpose::Reset { .. } => "Delete EVERY passkey and the PIN of this authenticator?".to_owned(),
         Purpose::Unlock => "Unlock the passkeys?".to_owned(),
     }
 }

@@ -71,7 +71,9 @@ impl TerminalPerson {
     fn confirm(&self, question: &Question) -> Result<(), Answer> {
         // What cannot be undone wants more than one key.
         let agreed = match question.purpose {
-            Purpose::Reset => self.line("Type \"reset\" to confirm: ", question)?.to_lowercase() == "reset",
+            Purpose::Reset { .. } => {
+                self.line("Type \"reset\" to confirm: ", question)?.to_lowercase() == "reset"
+            }
             _ => is_yes(&self.line("[y/N] ", question)?),
         };
         if agreed { Ok(()) } else { Err(Answer::Declined) }

@@ -344,7 +344,7 @@ fn whoever_only_assents_is_not_verified() {
     let question = |purpose, verification| Question { purpose, verification, deadline: 0 };
     let host = question(Purpose::Select, Verification::Host);
     assert!(matches!(with_pin(PIN).answer(&host), Answer::Declined));
-    let reset = question(Purpose::Reset, Verification::None);
+    let reset = question(Purpose::Reset { long_touch: false }, Verification::None);
     assert!(matches!(with_pin(PIN).answer(&reset), Answer::Declined));
 }
 

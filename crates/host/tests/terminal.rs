@@ -41,7 +41,7 @@ fn questions(part: &str) -> Vec<Question> {
     let soon = 600_000;
     match part {
         "consent" => vec![question(accounts(false), Verification::None, soon)],
-        "reset" => vec![question(Purpose::Reset, Verification::None, soon)],
+        "reset" => vec![question(Purpose::Reset { long_touch: false }, Verification::None, soon)],
         "choice" => vec![question(accounts(true), Verification::None, soon)],
         "pin" => vec![question(accounts(false), pin(false), soon)],
         "wrong" => {
