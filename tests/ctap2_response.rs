@@ -370,7 +370,7 @@ fn a_managed_credential_is_written_member_by_member() {
         public_key: (CoseAlgorithm::Es256, PublicKey::P256(P256Point { x: [1; 32], y: [2; 32] })),
         total: Some(3),
         cred_protect: 2,
-        large_blob_key: Some([0xb; 32]),
+        large_blob_key: Some(LargeBlobKey(Secret::from_slice(&[0xb; 32]).unwrap())),
         third_party_payment: Some(true),
     };
     let expected = cbor!({

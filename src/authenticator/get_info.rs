@@ -115,6 +115,10 @@ fn versions(settings: &Settings) -> Vec<&'static str> {
     if settings.credential_management && verified {
         versions.extend(["FIDO_2_1", "FIDO_2_3"]);
     }
+    // Section 6.14: the preview belongs to that version, and platforms look for both.
+    if settings.credential_management_preview {
+        versions.push("FIDO_2_1_PRE");
+    }
     versions
 }
 

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use rand_core::CryptoRng;
 
 use super::{
+    credential_management::{CredentialWalk, Survey, Walk},
     get_assertion::{self, Cursor},
     get_info, make_credential,
     pin::{PinEntry, PinPolicy},
@@ -21,6 +22,7 @@ use crate::{
     pin_uv::{KeyAgreement, PinUvAuthToken},
     time::Moment,
     user::{UserPresent, UserVerified},
+    webauthn::RpId,
 };
 
 /// Which door a command came through. Both run the same handlers.
@@ -37,6 +39,10 @@ pub(super) enum Door {
 pub(super) enum Stateful {
     /// For getNextAssertion.
     Assertions(Box<Cursor>),
+    /// For enumerateRPsGetNextRP.
+    RelyingParties(Box<Walk<RpId>>),
+    /// For enumerateCredentialsGetNextCredential.
+    Credentials(Box<CredentialWalk>),
 }
 
 impl Stateful {
@@ -44,6 +50,8 @@ impl Stateful {
     fn over_at(&self) -> u64 {
         match self {
             Self::Assertions(cursor) => cursor.over_at(),
+            Self::RelyingParties(walk) => walk.over_at(),
+            Self::Credentials(walk) => walk.over_at(),
         }
     }
 }
@@ -237,9 +245,10 @@ impl Authenticator {
             Request::Reset => self.reset(now).into(),
             Request::Selection => self.ask(Job::Select, Purpose::Select, false, now),
             Request::GetInfo => self.get_info(rng),
-            Request::CredentialManagement(_) | Request::LargeBlobs(_) | Request::Config(_) => {
-                Step::failed(Status::InvalidCommand)
+            Request::CredentialManagement(request) => {
+                self.credential_management(from, request, remembered, now).into()
             }
+            Request::LargeBlobs(_) | Request::Config(_) => Step::failed(Status::InvalidCommand),
         }
     }
 
@@ -335,18 +344,19 @@ impl Authenticator {
             Job::MakeCredential(job) => self.make_credential_found(job, records, now, rng).into(),
             Job::GetAssertion(job) => self.get_assertion_found(job, records, now, rng).into(),
             Job::GetNextAssertion(cursor) => self.get_next_assertion_found(cursor, records, now, rng).into(),
+            Job::Manage(task) => self.managed_found(*task, records, now).into(),
             Job::Select | Job::Probe(_) | Job::Reset | Job::ClientPin(_) => Step::failed(Status::Other),
         }
     }
 
     /// Goes on with what the store holds.
     pub fn surveyed(&mut self, pending: Pending, found: Result<Overview, StoreError>, now: Moment) -> Step {
-        let Some(work @ Work::Survey) = self.still_current(pending) else {
+        let Some(Work::Survey(survey)) = self.still_current(pending) else {
             return Step::failed(Status::KeepaliveCancel);
         };
         match found {
-            Ok(_) => Step::failed(Status::Other),
-            Err(StoreError::Locked) => self.ask_to_unlock(work, now),
+            Ok(overview) => self.surveyed_for(*survey, overview, now).into(),
+            Err(StoreError::Locked) => self.ask_to_unlock(Work::Survey(survey), now),
             Err(error) => Step::failed(store_status(error)),
         }
     }
@@ -401,7 +411,7 @@ impl Authenticator {
             Work::Approve { .. }
             | Work::Unlock { .. }
             | Work::Find { .. }
-            | Work::Survey
+            | Work::Survey(_)
             | Work::ReplaceState { .. } => stale(),
         }
     }
@@ -495,6 +505,10 @@ impl Authenticator {
         Step::Load(query, pending)
     }
 
+    pub(super) fn survey(&self, survey: Survey) -> Step {
+        Step::Survey(self.pending(Work::Survey(Box::new(survey))))
+    }
+
     /// Commits `changes` and, if it moves on, the state: one transaction, after which the response leaves.
     ///
     /// The new state counts from here on, not from the commit's success: should another command overtake the commit, what
@@ -561,7 +575,7 @@ impl Authenticator {
     fn retry(&mut self, blocked: Work) -> Step {
         match blocked {
             Work::Find { query, job } => self.load(query, job),
-            Work::Survey => Step::Survey(self.pending(Work::Survey)),
+            Work::Survey(survey) => Step::Survey(self.pending(Work::Survey(survey))),
             Work::ReplaceState { state, after } => self.replace_state(*state, after),
             Work::CountTry { .. }
             | Work::CountSentTry(_)
@@ -618,7 +632,7 @@ impl Authenticator {
             Job::Select => Step::respond(Response::Empty),
             Job::Probe(status) => Step::failed(status),
             Job::Reset => self.reset_approved(),
-            Job::GetNextAssertion(_) => Step::failed(Status::Other),
+            Job::GetNextAssertion(_) | Job::Manage(_) => Step::failed(Status::Other),
         }
     }
 

@@ -125,7 +125,9 @@ pub struct Settings {
     pub pin_cost: Argon2Cost,
     /// Whether a platform may list, change and delete credentials (authenticatorCredentialManagement).
     pub credential_management: bool,
-    /// Whether the command's preview (0x41) is answered as well, for platforms that know CTAP 2.1's predecessor only.
+    /// Whether the command's preview (0x41) is answered as well, for platforms that know CTAP 2.1's predecessor only. It
+    /// wants permission cm all the same: the token of a platform that knows no permissions is not good for it. Needs
+    /// credential management.
     pub credential_management_preview: bool,
     /// Whether a platform may keep a token for listing credentials (option `perCredMgmtRO`). Needs credential management.
     pub persistent_read_only: bool,
@@ -275,6 +277,10 @@ impl Settings {
             ("pin_cost", self.pin_cost.is_valid()),
             ("min_pin_length", (4..=63).contains(&self.min_pin_length)),
             ("max_rp_ids_for_set_min_pin_length", self.max_rp_ids_for_set_min_pin_length <= 64),
+            (
+                "credential_management_preview",
+                self.credential_management || !self.credential_management_preview,
+            ),
             ("persistent_read_only", self.credential_management || !self.persistent_read_only),
             ("large_blobs", self.large_blobs.is_valid()),
             ("max_cred_blob_length", (32..=1024).contains(&self.max_cred_blob_length)),

@@ -3,7 +3,13 @@
 use alloc::{boxed::Box, sync::Arc};
 
 use super::{
-    client_pin, get_assertion, machine::Stateful, make_credential, pin::PinEntry, question::Question,
+    client_pin,
+    credential_management::{Survey, Task},
+    get_assertion,
+    machine::Stateful,
+    make_credential,
+    pin::PinEntry,
+    question::Question,
     state::State,
 };
 use crate::{
@@ -83,7 +89,7 @@ pub(super) enum Work {
     /// A look-up.
     Find { query: Query, job: Job },
     /// What the store holds.
-    Survey,
+    Survey(Box<Survey>),
     /// The commit of a PIN try, before the PIN is compared.
     CountTry { pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64 },
     /// The commit of the try of a PIN that a platform sent, before it is compared.
@@ -115,6 +121,8 @@ pub(super) enum Job {
     MakeCredential(Box<make_credential::Job>),
     GetAssertion(Box<get_assertion::Job>),
     GetNextAssertion(Box<get_assertion::Cursor>),
+    /// authenticatorCredentialManagement, with the records that it needs.
+    Manage(Box<Task>),
     Select,
     /// The zero-length pinUvAuthParam; ends in the status.
     Probe(Status),

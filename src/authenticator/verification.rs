@@ -181,7 +181,7 @@ impl Authenticator {
             Job::GetAssertion(job) => self.sign_in_purpose(job),
             Job::ClientPin(job) => Self::authorization_purpose(job),
             Job::Reset => self.reset_purpose(),
-            Job::GetNextAssertion(_) | Job::Select | Job::Probe(_) => Purpose::Select,
+            Job::GetNextAssertion(_) | Job::Manage(_) | Job::Select | Job::Probe(_) => Purpose::Select,
         }
     }
 }

@@ -4,6 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     entity,
+    extensions::LargeBlobKey,
     read::{self, optional, required},
     request::PinUvAuth,
     status::Status,
@@ -96,7 +97,7 @@ pub struct ManagedCredential {
     /// 0x0A
     pub cred_protect: u8,
     /// 0x0B
-    pub large_blob_key: Option<[u8; 32]>,
+    pub large_blob_key: Option<LargeBlobKey>,
     /// 0x0C
     pub third_party_payment: Option<bool>,
 }
@@ -217,7 +218,7 @@ impl ManagedCredential {
         members.at(0x08, |w| key.write_cose(*algorithm, w));
         members.at_some(0x09, self.total, |w, total| _ = w.unsigned(total));
         members.at(0x0A, |w| _ = w.unsigned(self.cred_protect.into()));
-        members.at_some(0x0B, self.large_blob_key, |w, key| _ = w.bytes(&key));
+        members.at_some(0x0B, self.large_blob_key.as_ref(), |w, key| _ = w.bytes(key.0.expose()));
         members.at_some(0x0C, self.third_party_payment, |w, payment| _ = w.boolean(payment));
     }
 }

@@ -7,6 +7,7 @@ mod common;
 mod attestation;
 mod client_pin;
 mod cred_blob;
+mod credential_management;
 mod display;
 mod extensions;
 mod get_assertion;
