@@ -7,7 +7,9 @@ use rand_core::CryptoRng;
 use super::{
     credential_management::{CredentialWalk, Survey, Walk},
     get_assertion::{self, Cursor},
-    get_info, make_credential,
+    get_info,
+    large_blobs::Upload,
+    make_credential,
     pin::{PinEntry, PinPolicy},
     question::{Answer, Purpose, Question, Verification},
     settings::{InvalidSettings, Settings, UserVerification},
@@ -43,6 +45,8 @@ pub(super) enum Stateful {
     RelyingParties(Box<Walk<RpId>>),
     /// For enumerateCredentialsGetNextCredential.
     Credentials(Box<CredentialWalk>),
+    /// For the next fragment of a large-blob array.
+    LargeBlobs(Box<Upload>),
 }
 
 impl Stateful {
@@ -52,6 +56,7 @@ impl Stateful {
             Self::Assertions(cursor) => cursor.over_at(),
             Self::RelyingParties(walk) => walk.over_at(),
             Self::Credentials(walk) => walk.over_at(),
+            Self::LargeBlobs(upload) => upload.over_at(),
         }
     }
 }
@@ -248,7 +253,8 @@ impl Authenticator {
             Request::CredentialManagement(request) => {
                 self.credential_management(from, request, remembered, now).into()
             }
-            Request::LargeBlobs(_) | Request::Config(_) => Step::failed(Status::InvalidCommand),
+            Request::LargeBlobs(request) => self.large_blobs(from, request, remembered, now).into(),
+            Request::Config(_) => Step::failed(Status::InvalidCommand),
         }
     }
 
@@ -547,7 +553,7 @@ impl Authenticator {
             // "The authenticator calls resetPinUvAuthToken() for all pinUvAuthProtocols": when the PIN is changed.
             After::NewPin if had_pin => self.token = None,
             After::Grant(job) if current => return self.give_persistent_token(&job, rng).into(),
-            After::NewPin | After::Grant(_) => {}
+            After::Configured | After::NewPin | After::Grant(_) => {}
         }
         if current { Step::respond(Response::Empty) } else { stale() }
     }

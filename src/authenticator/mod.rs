@@ -12,6 +12,7 @@ mod credential_management;
 mod extensions;
 mod get_assertion;
 mod get_info;
+mod large_blobs;
 mod machine;
 mod make_credential;
 mod pin;

@@ -14,7 +14,7 @@
 //!
 //! A member that is absent has its value of a new authenticator.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use rand_core::CryptoRng;
 
@@ -74,8 +74,8 @@ pub(super) struct State {
     pub(super) identity: Option<Secret<32>>,
     /// How often stored credentials changed.
     pub(super) store_changes: u64,
-    /// The serialized large-blob array; `None` is the initial one.
-    pub(super) large_blobs: Option<Vec<u8>>,
+    /// The serialized large-blob array; `None` is the initial one. Shared, since it can be the longest of all members.
+    pub(super) large_blobs: Option<Arc<[u8]>>,
     /// New PINs have to fit the host's policy, by authenticatorConfig.
     pub(super) pin_complexity: bool,
     /// Counts the states, for a host that can remember the latest.
@@ -104,7 +104,7 @@ impl State {
             persistent_token: fields.secret(13)?,
             identity: fields.secret(14)?,
             store_changes: fields.unsigned(15)?.unwrap_or_default(),
-            large_blobs: fields.at(16, |item| item.bytes().map(<[u8]>::to_vec))?,
+            large_blobs: fields.at(16, |item| item.bytes().map(Arc::from))?,
             pin_complexity: fields.flag(17)?,
             epoch: fields.unsigned(18)?.unwrap_or_default(),
         })
@@ -114,7 +114,7 @@ impl State {
         // Large enough that the buffer never moves and leaves a copy of a secret behind.
         let rp_ids: usize =
             self.min_pin_length_rp_ids.iter().map(|id| id.as_str().len().saturating_add(9)).sum();
-        let blobs = self.large_blobs.as_ref().map_or(0, Vec::len);
+        let blobs = self.large_blobs.as_ref().map_or(0, |blobs| blobs.len());
         let mut writer = Writer::with_capacity(512usize.saturating_add(rp_ids).saturating_add(blobs));
         writer.map(self.encoded_length());
         writer.unsigned(1).unsigned(VERSION);

@@ -108,6 +108,8 @@ pub(super) enum Work {
 
 /// What follows when a state was replaced.
 pub(super) enum After {
+    /// Nothing more.
+    Configured,
     /// The tokens of a PIN before are over.
     NewPin,
     /// Everything goes that a power cycle would forget.

@@ -27,6 +27,10 @@ pub struct LargeBlobs {
 
 impl LargeBlobs {
     pub(super) fn read(parameters: &Entries<'_>) -> Result<Self, Status> {
+        // Section 6.10.2 step 4.2, judged here because of a protocol without a parameter nothing is kept.
+        if parameters.at(0x01).is_some() && parameters.at(0x06).is_some() {
+            return Err(Status::InvalidParameter);
+        }
         Ok(Self {
             get: optional(parameters.at(0x01), read::unsigned)?,
             set: optional(parameters.at(0x02), read::owned_bytes)?,

@@ -15,6 +15,7 @@ mod get_info;
 mod hmac_secret;
 mod large_blob;
 mod large_blob_key;
+mod large_blobs;
 mod machine;
 mod make_credential;
 mod next_assertion;
