@@ -71,7 +71,7 @@ pub(super) fn response(authenticator: &Authenticator) -> GetInfoResponse {
         pin_complexity_policy_url: policy.and_then(|policy| policy.url()).map(ToOwned::to_owned),
         max_pin_length: has_pin_input.then_some(MAX_CODE_POINTS.into()),
         enc_cred_store_state: None,
-        authenticator_config_commands: settings.authenticator_config.then(|| config_commands(settings)),
+        authenticator_config_commands: settings.authenticator_config.then(|| config_commands(authenticator)),
     }
 }
 
@@ -161,8 +161,13 @@ fn options(authenticator: &Authenticator) -> Vec<(&'static str, bool)> {
 }
 
 /// The sub-commands of authenticatorConfig that work.
-fn config_commands(settings: &Settings) -> Vec<u8> {
-    let mut commands = vec![0x02];
+pub(super) fn config_commands(authenticator: &Authenticator) -> Vec<u8> {
+    let settings = &authenticator.settings;
+    let mut commands = Vec::new();
+    if authenticator.attesters.is_enterprise_capable() {
+        commands.push(0x01);
+    }
+    commands.push(0x02);
     if settings.client_pin {
         commands.push(0x03);
     }

@@ -254,7 +254,7 @@ impl Authenticator {
                 self.credential_management(from, request, remembered, now).into()
             }
             Request::LargeBlobs(request) => self.large_blobs(from, request, remembered, now).into(),
-            Request::Config(_) => Step::failed(Status::InvalidCommand),
+            Request::Config(request) => self.configure(&request, now).into(),
         }
     }
 
@@ -552,6 +552,7 @@ impl Authenticator {
             After::Reset => self.forget(),
             // "The authenticator calls resetPinUvAuthToken() for all pinUvAuthProtocols": when the PIN is changed.
             After::NewPin if had_pin => self.token = None,
+            After::ForcedPinChange => self.token = None,
             After::Grant(job) if current => return self.give_persistent_token(&job, rng).into(),
             After::Configured | After::NewPin | After::Grant(_) => {}
         }

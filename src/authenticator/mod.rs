@@ -8,6 +8,7 @@
 //! before the PIN is compared.
 
 mod client_pin;
+mod config;
 mod credential_management;
 mod extensions;
 mod get_assertion;

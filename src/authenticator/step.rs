@@ -112,6 +112,8 @@ pub(super) enum After {
     Configured,
     /// The tokens of a PIN before are over.
     NewPin,
+    /// The tokens of a PIN that must not be used any more are over.
+    ForcedPinChange,
     /// Everything goes that a power cycle would forget.
     Reset,
     /// The persistent token is stored, and given out.

@@ -6,6 +6,7 @@ mod common;
 
 mod attestation;
 mod client_pin;
+mod config;
 mod cred_blob;
 mod credential_management;
 mod display;
