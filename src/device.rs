@@ -309,10 +309,13 @@ impl Device {
         }
     }
 
-    /// The command goes on with what a person did or did not do.
+    /// The command goes on with what a person did or did not do. A cancelled one is about to be answered.
     fn go_on(&mut self, work: Work, now: Moment) {
-        self.link.set_status(KeepaliveStatus::Processing, now.ticks);
-        self.stage = Stage::Out { cancelled: matches!(work, Work::Cancel(_)) };
+        let cancelled = matches!(work, Work::Cancel(_));
+        if !cancelled {
+            self.link.set_status(KeepaliveStatus::Processing, now.ticks);
+        }
+        self.stage = Stage::Out { cancelled };
         self.hand_out(self.transaction, work);
     }
 

@@ -260,9 +260,7 @@ fn cancel_ends_the_question_with_keepalive_cancel_and_is_not_answered_itself() {
     bench.cancel(channel);
     assert_eq!(bench.withdrawn, [id]);
     bench.work();
-    let sent = bench.sent();
-    assert_eq!(sent.last(), Some(&(channel, CBOR, vec![KEEPALIVE_CANCEL])));
-    assert!(sent.iter().all(|(_, command, _)| [CBOR, KEEPALIVE].contains(command)), "{sent:?}");
+    assert_eq!(bench.sent(), [(channel, CBOR, vec![KEEPALIVE_CANCEL])]);
     assert!(!bench.answer(id, Answer::Approved { choice: None }), "a late answer is ignored");
     bench.work();
     assert_eq!((bench.sent(), bench.world.records().len()), (Vec::new(), 0));
