@@ -32,5 +32,11 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
             .arg(release.join("countersign"))
             .arg(release.join("examples/envelope"))
             .current_dir(root),
+    )?;
+    command(
+        Command::new(&python)
+            .arg(root.join("tests/interop/security_key.py"))
+            .arg(release.join("countersign"))
+            .current_dir(root),
     )
 }

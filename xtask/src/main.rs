@@ -25,7 +25,8 @@ Commands:
                        Make an attestation key and its certificate, under a new root or that of --root; a serial
                        number makes it one for enterprise attestation
   fuzz [--seconds N]   Run every fuzz target for N seconds (10 by default); needs nightly and cargo-fuzz
-  interop              Have PyPI `fido2`, `webauthn` and the Python reference reader check what the CLI makes
+  interop              Have PyPI `fido2`, `webauthn` and the Python reference reader check what the CLI makes, and
+                       `fido2` use `countersign device` as a security key
   size [--run]         Build the bare-metal image in size/ and say what it takes of flash, by crate; with --run, run it
                        in qemu-system-arm
   help                 Print this
