@@ -297,7 +297,7 @@ fn large_blobs_are_read_member_by_member() {
 #[test]
 fn large_blobs_may_name_any_number() {
     let max = u64::MAX;
-    let parameters = cbor!({ 1 => max, 2 => bytes([]), 3 => max, 4 => max, 6 => max }).unwrap();
+    let parameters = cbor!({ 1 => max, 2 => bytes([]), 3 => max, 4 => max }).unwrap();
     let all = LargeBlobs {
         get: Some(max),
         set: Some(vec![]),
@@ -307,6 +307,9 @@ fn large_blobs_may_name_any_number() {
     };
     assert_eq!(decode(&sample("largeBlobs-get").with(&parameters)), Ok(Request::LargeBlobs(all)));
     assert_eq!(decode(&[0x0c, 0xa0]), Ok(Request::LargeBlobs(LargeBlobs::default())));
+    // But for a protocol where nothing is authenticated.
+    let reading = cbor!({ 1 => max, 3 => max, 6 => max }).unwrap();
+    assert_eq!(decode(&sample("largeBlobs-get").with(&reading)), Err(Status::InvalidParameter));
 }
 
 // --- configuration ---------------------------------------------------------------------------------------------------
@@ -504,7 +507,7 @@ fn any_large_blobs() -> impl Strategy<Value = LargeBlobs> {
             set,
             offset,
             length,
-            pin_uv_auth,
+            pin_uv_auth: pin_uv_auth.filter(|_| get.is_none()),
         })
 }
 
