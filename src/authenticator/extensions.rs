@@ -21,6 +21,10 @@ impl Authenticator {
     /// Which extensions there are: the one source of getInfo's list and of what is done.
     pub(super) fn extensions(&self) -> Supported {
         let settings = &self.settings;
+        // Nobody could be told before setMinPINLength said who may be.
+        let tells_pin_rules = settings.authenticator_config
+            && settings.client_pin
+            && settings.max_rp_ids_for_set_min_pin_length > 0;
         Supported {
             max_cred_blob_length: settings.max_cred_blob_length,
             large_blob_key: matches!(settings.large_blobs, LargeBlobs::Array { .. }),
@@ -28,10 +32,8 @@ impl Authenticator {
                 LargeBlobs::PerCredential { max_bytes } => Some(max_bytes),
                 LargeBlobs::None | LargeBlobs::Array { .. } => None,
             },
-            // Nobody could be told before setMinPINLength said who may be.
-            min_pin_length: settings.authenticator_config && settings.max_rp_ids_for_set_min_pin_length > 0,
-            // There is no policy for PINs yet.
-            pin_complexity_policy: false,
+            min_pin_length: tells_pin_rules,
+            pin_complexity_policy: tells_pin_rules && self.pin_policy.is_some(),
         }
     }
 
@@ -40,7 +42,7 @@ impl Authenticator {
         PinRules {
             may_be_told: self.state.min_pin_length_rp_ids.contains(rp_id),
             min_length: self.min_pin_length(),
-            complexity: self.state.pin_complexity,
+            complexity: self.enforces_pin_policy(),
         }
     }
 

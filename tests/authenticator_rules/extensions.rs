@@ -2,13 +2,18 @@
 //! thirdPartyPayment (CTAP 2.3 section 12.9), which is here.
 
 use countersign::{
-    authenticator::{LargeBlobs, Settings, UserVerification},
-    ctap2::{GetAssertion, LargeBlobInput, LargeBlobSupport, MakeCredential, Request, Response},
+    authenticator::{LargeBlobs, NonDiscoverable, Settings, UserVerification},
+    ctap2::{
+        GetAssertion, LargeBlobInput, LargeBlobOutput, LargeBlobSupport, MakeCredential, Request, Response,
+    },
     pin_uv::PinUvAuthProtocol,
 };
 
 use crate::{
-    common::world::{Person, World},
+    common::{
+        seeded_rng::SeededRng,
+        world::{Person, World},
+    },
     hmac_secret::Platform,
     requests::*,
 };
@@ -89,6 +94,38 @@ fn outputs_stand_in_canonical_order() {
     request.extensions.third_party_payment = Some(true);
     let response = asserted(world.get(request, Person::Willing));
     assert_eq!(names(&response.auth_data), ["credBlob", "hmac-secret", "thirdPartyPayment"]);
+}
+
+/// They have no room but their identifiers, in which the mark for payments is.
+#[test]
+fn wrapped_credentials_keep_no_blobs_and_their_mark_for_payments() {
+    let settings = Settings {
+        large_blobs: LargeBlobs::PerCredential { max_bytes: 1024 },
+        user_verification: UserVerification::None,
+        non_discoverable: NonDiscoverable::Wrapped,
+        ..Settings::security_key()
+    };
+    let mut world = World::exactly(settings, SeededRng(0));
+    for marked in [true, false] {
+        let mut request = for_payments(create(), marked);
+        request.extensions.cred_blob = Some(b"blob".into());
+        request.extensions.large_blob = Some(LargeBlobSupport::Preferred);
+        let response = made(world.make(request, Person::Willing));
+        let outputs = view(&response.auth_data).extensions().unwrap();
+        assert_eq!(outputs.named("credBlob").unwrap().boolean(), Some(false));
+        assert!(!response.large_blob_supported);
+        assert!(world.records().is_empty(), "nothing is stored");
+
+        let id = view(&response.auth_data).attested.unwrap().1;
+        let mut request = asking(get_named(&[&id]), true);
+        request.extensions.cred_blob = Some(true);
+        request.extensions.large_blob = Some(LargeBlobInput::Write { blob: vec![1], original_size: 1 });
+        let response = asserted(world.get(request, Person::Willing));
+        let outputs = view(&response.auth_data).extensions().unwrap();
+        assert_eq!(outputs.named("credBlob").unwrap().bytes(), Some(&[][..]));
+        assert_eq!(outputs.named("thirdPartyPayment").unwrap().boolean(), Some(marked));
+        assert_eq!(response.large_blob, Some(LargeBlobOutput::Written(false)));
+    }
 }
 
 // --- thirdPartyPayment -----------------------------------------------------------------------------------------------
