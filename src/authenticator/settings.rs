@@ -215,11 +215,11 @@ impl Settings {
             min_pin_length: 4,
             max_rp_ids_for_set_min_pin_length: 8,
             pin_cost: Argon2Cost::HOST,
-            credential_management: false,
+            credential_management: true,
             credential_management_preview: false,
-            persistent_read_only: false,
-            authenticator_config: false,
-            large_blobs: LargeBlobs::None,
+            persistent_read_only: true,
+            authenticator_config: true,
+            large_blobs: LargeBlobs::Array { max_bytes: 4096 },
             max_cred_blob_length: 64,
             non_discoverable: NonDiscoverable::Wrapped,
             display: false,
@@ -236,12 +236,16 @@ impl Settings {
         }
     }
 
-    /// A device's own authenticator: device-bound credentials, the host verifies users, no reset.
+    /// A device's own authenticator: device-bound credentials, the host verifies users, no reset. Credentials can be managed
+    /// through it; the rest is configured in the device's own settings.
     pub fn platform() -> Self {
         Self {
             attestation: AttestationFormat::None,
             user_verification: UserVerification::Host,
             client_pin: false,
+            persistent_read_only: false,
+            authenticator_config: false,
+            large_blobs: LargeBlobs::None,
             reset: ResetPolicy::Off,
             record_last_use: true,
             attachment: AuthenticatorAttachment::Platform,
@@ -251,11 +255,13 @@ impl Settings {
     }
 
     /// A credential manager's: credentials live in a vault and may be backed up and exported, counters stay zero, no
-    /// attestation (a copy could not keep its promise), no reset.
+    /// attestation (a copy could not keep its promise), no reset. Nobody but its own application lists what is in the vault:
+    /// on the CTAP door there is no credential management, configuration or large-blob array.
     pub fn credential_manager() -> Self {
         Self {
             backup: NewCredentialBackup::Eligible { backed_up: false },
             sign_count: CounterPolicy::Zero,
+            credential_management: false,
             non_discoverable: NonDiscoverable::Stored,
             transports: vec![Transport::Internal, Transport::Hybrid],
             ..Self::platform()

@@ -638,7 +638,8 @@ fn cp_permission_zero_and_mc_or_ga_without_rp_id_are_invalid_parameter() {
 
 #[test]
 fn cp_permissions_are_judged_before_the_pin_and_its_tries() {
-    let mut world = World::new(by_platform());
+    let mut world =
+        World::new(Settings { credential_management: false, persistent_read_only: false, ..by_platform() });
     let platform = Platform::connect(&mut world, TWO);
     let request = platform.token_using_pin(PIN, CM, None);
     assert_failed(&world.client_pin(request, Person::Absent), Status::UnauthorizedPermission);

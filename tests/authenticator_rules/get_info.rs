@@ -55,9 +55,14 @@ fn info_is_canonical_and_asks_nobody() {
 
 #[test]
 fn info_names_no_version_that_is_not_kept() {
-    for settings in roles() {
+    let all = &["FIDO_2_0", "FIDO_2_1", "FIDO_2_3"][..];
+    for (settings, expected) in [
+        (Settings::security_key(), all),
+        (Settings::platform(), all),
+        (Settings::credential_manager(), &["FIDO_2_0"]),
+    ] {
         let versions = texts(&info(&mut World::new(settings)), 0x01);
-        assert_eq!(versions, ["FIDO_2_0"]);
+        assert_eq!(versions, expected);
         assert!(!versions.contains(&"FIDO_2_2".to_owned()), "never");
     }
 }
@@ -95,7 +100,9 @@ fn info_always_uv_turns_make_cred_uv_not_required_off() {
     };
     let settings = Settings::security_key();
     assert_eq!(option(settings.clone(), "makeCredUvNotRqd"), Some(true));
-    assert_eq!(option(settings.clone(), "alwaysUv"), None);
+    assert_eq!(option(settings.clone(), "alwaysUv"), Some(false), "authenticatorConfig can toggle it");
+    let fixed = Settings { authenticator_config: false, ..settings.clone() };
+    assert_eq!(option(fixed, "alwaysUv"), None);
     let always = Settings { always_uv: true, ..settings };
     assert_eq!(option(always.clone(), "makeCredUvNotRqd"), Some(false));
     assert_eq!(option(always.clone(), "alwaysUv"), Some(true));
