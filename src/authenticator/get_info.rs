@@ -1,5 +1,31 @@
 //! authenticatorGetInfo (CTAP 2.3 section 6.4), computed from settings and state; nothing is advertised that does not
-//! work.
+//! work. What decides whether a thing works is asked here as it is asked where it is done.
+//!
+//! | member | what it says |
+//! |---|---|
+//! | 0x01 versions | `FIDO_2_0`; `FIDO_2_1` and `FIDO_2_3` with credential management and tokens, which they demand; `FIDO_2_1_PRE` with the preview of credential management; never `FIDO_2_2`, which does not exist |
+//! | 0x02 extensions | those that work; `largeBlobKey` or `largeBlob`, never both |
+//! | 0x03 aaguid, 0x05 maxMsgSize, 0x07 maxCredentialCountInList, 0x08 maxCredentialIdLength, 0x09 transports, 0x0E firmwareVersion, 0x0F maxCredBlobLength | as set |
+//! | 0x04 options | in canonical order; those that are absent do not exist here |
+//! | 0x06 pinUvAuthProtocols | 2, 1 |
+//! | 0x0A algorithms | those that are advertised, which may be fewer than can be negotiated |
+//! | 0x0B maxSerializedLargeBlobArray | with authenticatorLargeBlobs |
+//! | 0x0C forcePINChange | with clientPin |
+//! | 0x0D minPINLength, 0x1D maxPINLength | with clientPin, or where the PIN is entered on the authenticator |
+//! | 0x10 maxRPIDsForSetMinPINLength | with the extension minPinLength |
+//! | 0x11 preferredPlatformUvAttempts | 3, where the host verifies users |
+//! | 0x12 uvModality | with built-in user verification: passcode, or what the host says of its own |
+//! | 0x16 attestationFormats | those beside `none`, which is not listed |
+//! | 0x18 longTouchForReset | where authenticatorConfig can enable it |
+//! | 0x19 encIdentifier, 0x1E encCredStoreState | as soon as a persistent token was given out: only its holders can read them |
+//! | 0x1A transportsForReset | all transports, unless there is no reset |
+//! | 0x1B pinComplexityPolicy, 0x1C pinComplexityPolicyURL | with a policy of the host's |
+//! | 0x1F authenticatorConfigCommands | with authenticatorConfig |
+//!
+//! Always absent: 0x13 certifications (there are none), 0x14 remainingDiscoverableCredentials (getInfo is answered without
+//! asking the store, even while that is locked; getCredsMetadata tells), 0x15 vendorPrototypeConfigCommands (there are none,
+//! and so no 0xFF among the commands of 0x1F), 0x17 uvCountSinceLastPinEntry (it would cost a commit for each use of the
+//! host's verifier).
 
 use alloc::{borrow::ToOwned, boxed::Box, vec, vec::Vec};
 
@@ -23,6 +49,9 @@ use crate::{
 /// How often a platform may try built-in user verification before it falls back to the PIN.
 const PLATFORM_UV_ATTEMPTS: u64 = 3;
 
+/// FIDO Registry section 3.1.
+const USER_VERIFY_PASSCODE_INTERNAL: u64 = 0x04;
+
 fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
@@ -38,7 +67,7 @@ pub(super) fn response(authenticator: &Authenticator) -> GetInfoResponse {
     let policy = authenticator.pin_policy.as_ref();
     let has_pin_input = settings.client_pin || settings.user_verification == UserVerification::Pin;
     GetInfoResponse {
-        versions: versions(settings),
+        versions: versions(authenticator),
         extensions: authenticator.extensions().names(),
         aaguid: settings.aaguid,
         options: options(authenticator),
@@ -53,20 +82,21 @@ pub(super) fn response(authenticator: &Authenticator) -> GetInfoResponse {
         min_pin_length: has_pin_input.then(|| authenticator.min_pin_length().into()),
         firmware_version: settings.firmware_version,
         max_cred_blob_length: Some(number(settings.max_cred_blob_length)),
-        max_rp_ids_for_set_min_pin_length: settings
-            .authenticator_config
+        max_rp_ids_for_set_min_pin_length: authenticator
+            .extensions()
+            .min_pin_length
             .then(|| number(settings.max_rp_ids_for_set_min_pin_length)),
         // A platform may ask again after the host's verifier failed; where the person enters the PIN here, we ask again.
         preferred_platform_uv_attempts: (settings.user_verification == UserVerification::Host)
             .then_some(PLATFORM_UV_ATTEMPTS),
-        uv_modality: None,
+        uv_modality: uv_modality(settings),
         remaining_discoverable_credentials: None,
         attestation_formats: authenticator.attesters.formats(settings.attestation),
         uv_count_since_last_pin_entry: None,
         long_touch_for_reset: (settings.authenticator_config && settings.reset != ResetPolicy::Off)
             .then_some(state.long_touch_for_reset),
         enc_identifier: None,
-        transports_for_reset: Vec::new(),
+        transports_for_reset: transports_for_reset(settings),
         pin_complexity_policy: policy.map(|_| authenticator.enforces_pin_policy()),
         pin_complexity_policy_url: policy.and_then(|policy| policy.url()).map(ToOwned::to_owned),
         max_pin_length: has_pin_input.then_some(MAX_CODE_POINTS.into()),
@@ -108,11 +138,28 @@ fn encrypt(
     Some(encrypted)
 }
 
+/// By what built-in user verification verifies.
+fn uv_modality(settings: &Settings) -> Option<u64> {
+    match settings.user_verification {
+        UserVerification::None => None,
+        UserVerification::Pin => Some(USER_VERIFY_PASSCODE_INTERNAL),
+        UserVerification::Host => settings.host_uv_modality.map(Into::into),
+    }
+}
+
+/// The core does not know by which transport a command came: a reset is possible by all of them or not at all.
+fn transports_for_reset(settings: &Settings) -> Vec<&'static str> {
+    match settings.reset {
+        ResetPolicy::Off => Vec::new(),
+        ResetPolicy::Window(_) => settings.transports.iter().copied().map(Transport::name).collect(),
+    }
+}
+
 /// 2.1 and 2.3 demand credential management, and pinUvAuthTokens by whatever verifies users.
-fn versions(settings: &Settings) -> Vec<&'static str> {
-    let verified = settings.client_pin || settings.user_verification == UserVerification::Host;
+fn versions(authenticator: &Authenticator) -> Vec<&'static str> {
+    let settings = &authenticator.settings;
     let mut versions = vec!["FIDO_2_0"];
-    if settings.credential_management && verified {
+    if settings.credential_management && authenticator.gives_tokens() {
         versions.extend(["FIDO_2_1", "FIDO_2_3"]);
     }
     // Section 6.14: the preview belongs to that version, and platforms look for both.

@@ -110,6 +110,9 @@ pub struct Settings {
     pub make_cred_uv_not_required: bool,
     /// Who verifies users.
     pub user_verification: UserVerification,
+    /// What the host verifies users by, for getInfo: bits `USER_VERIFY_...` of the FIDO Registry, section 3.1 (fingerprint 0x02,
+    /// passcode 0x04, face 0x10). `None`: not told. Where users are verified by the PIN, that is told, whatever stands here.
+    pub host_uv_modality: Option<u32>,
     /// Whether a platform may set, change and use the PIN (authenticatorClientPIN; option `clientPin`).
     pub client_pin: bool,
     /// Tokens made with a PIN are not good for makeCredential and getAssertion (option `noMcGaPermissionsWithClientPin`).
@@ -209,6 +212,7 @@ impl Settings {
             always_uv: false,
             make_cred_uv_not_required: true,
             user_verification: UserVerification::Pin,
+            host_uv_modality: None,
             client_pin: true,
             no_mc_ga_permissions_with_client_pin: false,
             rolling_token_timer: false,

@@ -6,7 +6,7 @@ use countersign::{
     attestation::AttestationFormat,
     authenticator::{
         Argon2Cost, Authenticator, CannotStart, CounterPolicy, InvalidSettings, InvalidState,
-        NewCredentialBackup, Settings, UserVerification,
+        NewCredentialBackup, ResetPolicy, Settings, UserVerification,
     },
     cbor::{Item, Profile},
     cose::CoseAlgorithm,
@@ -15,7 +15,10 @@ use countersign::{
     secret::SecretBytes,
 };
 
-use crate::common::world::{Person, World};
+use crate::common::{
+    platform::PCMR,
+    world::{Person, World},
+};
 
 fn info(world: &mut World) -> Vec<u8> {
     let response = world.ctap(&[0x04], Person::Absent);
@@ -56,10 +59,16 @@ fn info_is_canonical_and_asks_nobody() {
 #[test]
 fn info_names_no_version_that_is_not_kept() {
     let all = &["FIDO_2_0", "FIDO_2_1", "FIDO_2_3"][..];
+    let unmanaged =
+        |settings| Settings { credential_management: false, persistent_read_only: false, ..settings };
+    let unverified =
+        Settings { client_pin: false, user_verification: UserVerification::None, ..Settings::security_key() };
     for (settings, expected) in [
         (Settings::security_key(), all),
         (Settings::platform(), all),
         (Settings::credential_manager(), &["FIDO_2_0"]),
+        (unmanaged(Settings::security_key()), &["FIDO_2_0"]),
+        (unverified, &["FIDO_2_0"]),
     ] {
         let versions = texts(&info(&mut World::new(settings)), 0x01);
         assert_eq!(versions, expected);
@@ -108,6 +117,111 @@ fn info_always_uv_turns_make_cred_uv_not_required_off() {
     assert_eq!(option(always.clone(), "alwaysUv"), Some(true));
     let required = Settings { make_cred_uv_not_required: false, ..always };
     assert_eq!(option(required, "makeCredUvNotRqd"), None);
+}
+
+fn members(body: &[u8]) -> Vec<u64> {
+    let map = Item::parse(body, Profile::CTAP2).unwrap().map().unwrap();
+    map.map(|(key, _)| key.unsigned().unwrap()).collect()
+}
+
+#[test]
+fn info_has_the_members_that_mean_something_in_canonical_order() {
+    let key = Settings { firmware_version: Some(1), ..Settings::security_key() };
+    for (settings, expected) in [
+        (
+            key.clone(),
+            &[
+                0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F,
+                0x10, 0x12, 0x16, 0x18, 0x1A, 0x1D, 0x1F,
+            ][..],
+        ),
+        (
+            Settings { host_uv_modality: Some(0x12), ..Settings::platform() },
+            &[0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x0F, 0x11, 0x12],
+        ),
+        (
+            Settings::credential_manager(),
+            &[0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x0F, 0x11],
+        ),
+    ] {
+        assert_eq!(members(&info(&mut World::new(settings))), expected);
+    }
+    // Of the rest, a persistent token brings two and a policy for PINs two.
+    let mut world = World::new(key);
+    world.set_pin();
+    world.token(PCMR, None);
+    let told = members(&info(&mut world));
+    assert!(told.contains(&0x19) && told.contains(&0x1E));
+}
+
+#[test]
+fn info_tells_by_what_users_are_verified() {
+    let modality = |settings: Settings| World::new(settings).authenticator.info().uv_modality;
+    let host = |host_uv_modality| Settings { host_uv_modality, ..Settings::platform() };
+    assert_eq!(modality(Settings::security_key()), Some(0x04), "USER_VERIFY_PASSCODE_INTERNAL");
+    assert_eq!((modality(host(None)), modality(host(Some(0x12)))), (None, Some(0x12)));
+    let nobody = Settings { user_verification: UserVerification::None, ..host(Some(0x12)) };
+    assert_eq!(modality(nobody), None);
+}
+
+#[test]
+fn info_tells_by_which_transports_a_reset_is_possible() {
+    let body = |settings| info(&mut World::new(settings));
+    assert_eq!(texts(&body(Settings::security_key()), 0x1A), ["usb"]);
+    let off = Settings { reset: ResetPolicy::Off, ..Settings::security_key() };
+    assert!(!members(&body(off)).contains(&0x1A));
+}
+
+#[test]
+fn info_options_of_the_roles() {
+    for (settings, expected) in [
+        (
+            Settings::security_key(),
+            &[
+                ("rk", true),
+                ("up", true),
+                ("uv", false),
+                ("plat", false),
+                ("uvAcfg", true),
+                ("alwaysUv", false),
+                ("credMgmt", true),
+                ("authnrCfg", true),
+                ("clientPin", false),
+                ("largeBlobs", true),
+                ("perCredMgmtRO", true),
+                ("pinUvAuthToken", true),
+                ("setMinPINLength", true),
+                ("makeCredUvNotRqd", true),
+            ][..],
+        ),
+        (
+            Settings::platform(),
+            &[
+                ("rk", true),
+                ("up", true),
+                ("uv", true),
+                ("plat", true),
+                ("credMgmt", true),
+                ("pinUvAuthToken", true),
+                ("makeCredUvNotRqd", true),
+            ],
+        ),
+        (
+            Settings::credential_manager(),
+            &[
+                ("rk", true),
+                ("up", true),
+                ("uv", true),
+                ("plat", true),
+                ("pinUvAuthToken", true),
+                ("makeCredUvNotRqd", true),
+            ],
+        ),
+    ] {
+        let options = options(&info(&mut World::new(settings)));
+        let options: Vec<_> = options.iter().map(|(name, on)| (name.as_str(), *on)).collect();
+        assert_eq!(options, expected);
+    }
 }
 
 #[test]
