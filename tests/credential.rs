@@ -11,7 +11,8 @@ use countersign::{
     cose::{CoseAlgorithm, PublicKey},
     credential::{
         Backup, ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, CredentialStore,
-        ExtensionData, InvalidRecord, LargeBlob, MemoryStore, Query, StateRecord, StateStore, StoreError,
+        ExtensionData, InvalidRecord, LargeBlob, MemoryStore, Overview, Query, StateRecord, StateStore,
+        StoreError,
     },
     crypto::{CryptoProvider, RustCrypto},
     secret::{Secret, SecretBytes},
@@ -403,6 +404,29 @@ fn queries_find_what_belongs_to_the_relying_party_and_nothing_else() {
     let account = |rp, user| found(&store, &Query::Account(rp_id(rp), UserHandle::new(&[user]).unwrap()));
     assert_eq!(account(1, 1), [1], "the discoverable one");
     assert!(account(2, 2).is_empty());
+    let of_hash = |rp| found(&store, &Query::OfHash(rp_id(rp).hash()));
+    assert_eq!((of_hash(1), of_hash(2), of_hash(3)), (vec![1, 2], vec![4], vec![]), "the discoverable ones");
+    let identified = |byte| found(&store, &Query::Identified(id(&[byte])));
+    assert_eq!(
+        (identified(3), identified(4), identified(9)),
+        (vec![3], vec![4], vec![]),
+        "whosever they are"
+    );
+}
+
+#[test]
+fn an_overview_counts_what_can_be_discovered_and_tells_each_relying_party_once() {
+    let mut store = MemoryStore::with_capacity(6);
+    assert_eq!(store.survey().unwrap(), Overview { remaining: 6, ..Overview::default() });
+    store.commit(put(&[(1, 2, 1, true), (2, 2, 2, true), (3, 3, 1, false), (4, 1, 1, true)])).unwrap();
+    let overview = store.survey().unwrap();
+    assert_eq!(
+        (overview.discoverable, overview.remaining),
+        (3, 2),
+        "those that are not take room all the same"
+    );
+    let parties: Vec<_> = overview.relying_parties.into_iter().map(|rp| rp.id).collect();
+    assert_eq!(parties, [rp_id(1), rp_id(2)]);
 }
 
 #[test]
@@ -511,10 +535,23 @@ proptest! {
                 }
             }
             prop_assert_eq!(stored(&store), model.keys().copied().collect::<Vec<_>>());
+            let overview = store.survey().unwrap();
+            let discoverable = model.values().filter(|key| key.3);
+            let mut parties: Vec<_> = discoverable.clone().map(|key| rp_id(key.1)).collect();
+            parties.sort();
+            parties.dedup();
+            prop_assert_eq!(overview.discoverable, discoverable.count() as u64);
+            prop_assert_eq!(overview.remaining, (capacity - model.len()) as u64);
+            prop_assert_eq!(overview.relying_parties.into_iter().map(|rp| rp.id).collect::<Vec<_>>(), parties);
+            for byte in 0..8 {
+                let expected: Vec<u8> = model.get(&byte).map(|key| key.0).into_iter().collect();
+                prop_assert_eq!(found(&store, &Query::Identified(id(&[byte]))), expected);
+            }
             for rp in 0..3 {
                 let of_rp = |key: &&Key| key.1 == rp && key.3;
                 let expected: Vec<u8> = model.values().filter(of_rp).map(|key| key.0).collect();
-                prop_assert_eq!(found(&store, &Query::Discoverable(rp_id(rp))), expected);
+                prop_assert_eq!(found(&store, &Query::Discoverable(rp_id(rp))), expected.clone());
+                prop_assert_eq!(found(&store, &Query::OfHash(rp_id(rp).hash())), expected);
                 for user in 0..3 {
                     let of_user = |key: &&Key| of_rp(key) && key.2 == user;
                     let expected: Vec<u8> = model.values().filter(of_user).map(|key| key.0).collect();

@@ -11,7 +11,7 @@ use countersign::{
     cose::CoseAlgorithm,
     credential::{
         Backup, ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, CredentialStore,
-        Query, StateRecord, StateStore, StoreError,
+        MemoryStore, Query, StateRecord, StateStore, StoreError,
     },
     crypto::{CryptoProvider, RustCrypto},
     secret::{Secret, SecretBytes},
@@ -22,6 +22,7 @@ use countersign::{
     },
     webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
+use proptest::prelude::*;
 
 type Store = PasskeyStore<MemoryStorage, SeededRng>;
 
@@ -99,6 +100,71 @@ fn passkeys_are_found_by_relying_party_by_identifier_and_by_account() {
     assert_eq!(users(&store, &account), [1]);
     let whole = store.load(&account).unwrap().remove(0);
     assert_eq!(whole.encode().expose(), record("a.example", &[1; 16], 1).encode().expose());
+}
+
+/// The identifiers that a store finds, sorted; an error as it is.
+fn ids(store: &dyn CredentialStore, query: &Query) -> Result<Vec<CredentialId>, StoreError> {
+    let mut ids: Vec<_> = store.load(query)?.into_iter().map(|record| record.credential.id).collect();
+    ids.sort();
+    Ok(ids)
+}
+
+/// Identifier, relying party, user, whether it is discoverable.
+type Key = (u8, u8, u8, bool);
+
+fn keyed((id, rp, user, discoverable): Key) -> CredentialRecord {
+    let mut record = record(&format!("{rp}.example"), &[id; 16], user);
+    record.credential.discoverable = discoverable;
+    record
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// The memory store is the plainest reading of what a store has to do.
+    #[test]
+    fn the_vault_answers_every_query_as_the_memory_store_does(
+        commits in prop::collection::vec(
+            (
+                prop::bool::weighted(0.1),
+                prop::collection::vec(0u8..6, 0..3),
+                prop::collection::vec((0u8..6, 0u8..3, 0u8..3, any::<bool>()), 0..3),
+                prop::collection::vec((0u8..6, 0u8..3, 0u8..3, any::<bool>()), 0..2),
+            ),
+            1..6,
+        ),
+    ) {
+        let (mut vault, _) = new_store(11);
+        let mut memory = MemoryStore::default();
+        let room = vault.survey().unwrap().remaining;
+        for (clear, deleted, put, update) in commits {
+            let changes = || ChangeSet {
+                clear,
+                delete: deleted.iter().map(|id| CredentialId::new(&[*id; 16]).unwrap()).collect(),
+                put: put.iter().copied().map(keyed).collect(),
+                update: update.iter().copied().map(keyed).collect(),
+                state: None,
+            };
+            prop_assert_eq!(vault.commit(changes()), memory.commit(changes()));
+            let (told, expected) = (vault.survey().unwrap(), memory.survey().unwrap());
+            prop_assert_eq!((told.discoverable, &told.relying_parties), (expected.discoverable, &expected.relying_parties));
+            prop_assert_eq!(room - told.remaining, memory.records().count() as u64);
+            let all: Vec<_> = (0..6).map(|id| CredentialId::new(&[id; 16]).unwrap()).collect();
+            for rp in 0..3 {
+                let rp = RpId::new(&format!("{rp}.example")).unwrap();
+                let mut queries = vec![
+                    Query::Discoverable(rp.clone()),
+                    Query::OfHash(rp.hash()),
+                    Query::Named(rp.clone(), all.clone()),
+                ];
+                queries.extend((0..3).map(|user| Query::Account(rp.clone(), UserHandle::new(&[user]).unwrap())));
+                queries.extend(all.iter().cloned().map(Query::Identified));
+                for query in queries {
+                    prop_assert_eq!(ids(&vault, &query), ids(&memory, &query), "{:?}", query);
+                }
+            }
+        }
+    }
 }
 
 #[test]
