@@ -25,5 +25,6 @@ mod pin_rules;
 mod provider;
 mod requests;
 mod reset;
+mod tokens;
 mod wire;
 mod wrapped;
