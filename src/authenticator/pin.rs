@@ -133,6 +133,11 @@ impl PinEntry {
     pub(super) fn hash(&self) -> &Secret<16> {
         &self.hash
     }
+
+    /// The same; the text is wiped.
+    pub(super) fn into_hash(self) -> Secret<16> {
+        self.hash
+    }
 }
 
 impl Authenticator {

@@ -8,13 +8,13 @@ use super::{
     get_assertion,
     machine::Stateful,
     make_credential,
-    pin::PinEntry,
     question::Question,
     state::State,
 };
 use crate::{
     credential::{ChangeSet, Query},
     ctap2::{GetAssertion, MakeCredential, Response, Status},
+    secret::Secret,
     webauthn::{CredentialId, PrfInputs, PrfOutputs},
 };
 
@@ -91,7 +91,7 @@ pub(super) enum Work {
     /// What the store holds.
     Survey(Box<Survey>),
     /// The commit of a PIN try, before the PIN is compared.
-    CountTry { pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64 },
+    CountTry { pin: Secret<16>, choice: Option<CredentialId>, job: Job, deadline: u64 },
     /// The commit of the try of a PIN that a platform sent, before it is compared.
     CountSentTry(Box<client_pin::Job>),
     /// The commit that gives the tries back after the right PIN, or after the host's verifier recognised the user.

@@ -18,7 +18,6 @@ pub(super) struct TokenProof {
 }
 
 /// Which token authorized a command that may read stored credentials.
-#[allow(dead_code, reason = "authenticatorCredentialManagement, which is on its way, reads it")]
 pub(super) enum Reader<'a> {
     /// The pinUvAuthToken in use, with permission cm; it may be bound to a relying party.
     Token(&'a mut PinUvAuthToken),
@@ -54,7 +53,6 @@ impl Authenticator {
     /// For the sub-commands of authenticatorCredentialManagement that only read (CTAP 2.3 section 6.8): the
     /// pinUvAuthToken with permission cm, or the persistent one, whose permission is pcmr. PIN_AUTH_INVALID where neither
     /// verifies; no PIN try is counted.
-    #[allow(dead_code, reason = "authenticatorCredentialManagement, which is on its way, calls it")]
     pub(super) fn verify_token_or_persistent(
         &mut self,
         auth: &PinUvAuth,

@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 use super::{
     machine::{Authenticator, stale},
     make_credential,
-    pin::{MAX_TRIES, PinEntry},
+    pin::MAX_TRIES,
     question::{Answer, Purpose, Question, Verification},
     settings::UserVerification,
     step::{Approval, Job, Refusal, Step, Work},
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     credential::ChangeSet,
     ctap2::Status,
+    secret::Secret,
     time::Moment,
     user::{UserPresent, UserVerified},
     webauthn::CredentialId,
@@ -69,7 +70,7 @@ impl Authenticator {
             }
             (Answer::NotRecognised, true, UserVerification::Host) => self.count_uv_failure(job),
             (Answer::Pin { pin, choice }, true, UserVerification::Pin) => {
-                self.count_try(pin, choice, job, deadline)
+                self.count_try(pin.into_hash(), choice, job, deadline)
             }
             (Answer::TimedOut, ..) => self.refused(job, verify, Refusal::TimedOut),
             // Consent without the verification that was asked for is none.
@@ -114,7 +115,7 @@ impl Authenticator {
 
     /// The try is counted and committed before the PIN is compared (CTAP 2.3 section 6.5.5.4: "decrement the pinRetries
     /// counter by 1 [...] before the comparison").
-    fn count_try(&mut self, pin: PinEntry, choice: Option<CredentialId>, job: Job, deadline: u64) -> Step {
+    fn count_try(&mut self, pin: Secret<16>, choice: Option<CredentialId>, job: Job, deadline: u64) -> Step {
         if self.check_tries().is_err() {
             return self.refused(job, true, Refusal::Blocked);
         }
@@ -151,14 +152,14 @@ impl Authenticator {
 
     pub(super) fn compare_pin(
         &mut self,
-        pin: PinEntry,
+        pin: Secret<16>,
         choice: Option<CredentialId>,
         job: Job,
         deadline: u64,
         now: Moment,
     ) -> Step {
         let Some(verifier) = &self.state.pin else { return stale() };
-        if verifier.accepts(pin.hash()) {
+        if verifier.accepts(&pin) {
             let changes = self.restore_tries();
             return Step::Commit(changes, self.pending(Work::RestoreTries { choice, job }));
         }
