@@ -539,7 +539,9 @@ impl Authenticator {
     /// is gone.
     pub(super) fn replace_state(&mut self, mut state: State, after: After) -> Step {
         self.unsettled = true;
+        // While the store was being unlocked, the host may have told of changed credentials.
         state.epoch = self.state.epoch;
+        state.store_changes = self.state.store_changes;
         let clear = matches!(after, After::Reset);
         let changes = ChangeSet { clear, state: Some(state.next_record()), ..ChangeSet::default() };
         Step::Commit(changes, self.pending(Work::ReplaceState { state: Box::new(state), after }))

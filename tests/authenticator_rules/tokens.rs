@@ -604,3 +604,27 @@ fn state_that_is_older_than_remembered_does_not_start() {
     let refused = restart(&empty, remembered).err();
     assert_eq!(refused, Some(CannotStart::RolledBack { epoch: 0, remembered }));
 }
+
+#[test]
+fn store_state_does_not_go_back_when_the_host_changes_its_store_during_an_unlocking() {
+    let mut world = World::new(host_verified(settings()));
+    world.set_pin();
+    let token = world.token(PCMR, None);
+    let before = seen(&mut world, &token);
+    let step = world.authenticator.credentials_changed();
+    world.finish(step, Person::Absent);
+    let first = seen(&mut world, &token);
+    // A first request for a persistent token, after the old one ended with its PIN.
+    change_pin(&mut world, "9876");
+    let platform = Platform::connect(&mut world, PinUvAuthProtocol::Two);
+    let step = world.begin(Request::ClientPin(platform.token_using_uv(PCMR, None)));
+    let (_, pending) = world.until_commit(step, Person::Willing);
+    let locked = world.authenticator.committed(pending, Err(StoreError::Locked), world.now, &mut world.rng);
+    let (_, pending) = world.until_asked(locked);
+    let changed = world.authenticator.credentials_changed();
+    world.finish(changed, Person::Absent);
+    let step = world.authenticator.answer(pending, Answer::Unlocked, world.now, &mut world.rng);
+    let token = platform.token_of(world.finish(step, Person::Absent).response).unwrap();
+    let second = seen(&mut world, &token);
+    assert!(before != first && first != second && second != before);
+}
