@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign::{
     authenticator::{
-        Answer, Authenticator, LargeBlobs, PinEntry, PinPolicy, Purpose, Settings, UserVerification,
+        Answer, Authenticator, LargeBlobs, PinEntry, PinPolicy, Purpose, Settings, Step, UserVerification,
         Verification,
     },
     cbor::{Item, Profile},
@@ -1031,4 +1031,36 @@ fn cp_responses_have_their_members() {
     let response = world.ctap(&message, Person::Absent);
     let map = Item::parse(&response[1..], Profile::CTAP2).unwrap().map().unwrap();
     assert_eq!(map.at(0x02).unwrap().bytes().unwrap().len(), 48);
+}
+
+// Power cuts
+
+#[test]
+fn cp_power_cut_at_any_commit_leaves_one_pin_and_refills_no_try() {
+    type Send = fn(&Platform) -> ClientPin;
+    // The tries after so many commits, of 7 before.
+    let (right, wrong) = ([7, 6, 8, 8], [7, 6, 6, 6]);
+    let sends: [(Send, [u8; 4], bool); 4] = [
+        (|platform| platform.change_pin(PIN, "9876"), right, true),
+        (|platform| platform.change_pin("0000", "9876"), wrong, false),
+        (|platform| platform.get_pin_token("0000"), wrong, false),
+        (|platform| platform.token_using_pin(PIN, CM_OR_NONE, None), right, false),
+    ];
+    for (send, tries, changes_pin) in sends {
+        for (commits, tries) in tries.into_iter().enumerate() {
+            let mut world = key();
+            wrong_once(&mut world);
+            let platform = Platform::connect(&mut world, TWO);
+            let mut step = world.begin(Request::ClientPin(send(&platform)));
+            for _ in 0..commits {
+                let Step::Commit(changes, pending) = step else { break };
+                step = world.commit(changes, pending);
+            }
+            world.power_cycle();
+            assert_eq!(world.authenticator.pin_tries_left(), Some(tries), "after {commits} commits");
+            let is_pin = |world: &mut World, pin| world.try_token(pin, CM_OR_NONE, None).is_ok();
+            let changed = changes_pin && commits == 3;
+            assert_eq!((is_pin(&mut world, PIN), is_pin(&mut world, "9876")), (!changed, changed));
+        }
+    }
 }
