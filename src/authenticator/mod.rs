@@ -1,5 +1,5 @@
 //! The authenticator: a state machine that turns requests into responses and asks for everything else (CTAP 2.3
-//! sections 6.1 to 6.6 and 6.9).
+//! sections 6.1 to 6.6 and 6.8 to 6.11).
 //!
 //! A command is begun with [`Authenticator::begin`] (typed), [`Authenticator::begin_ctap`] (bytes) or
 //! [`Authenticator::begin_provider`] (a credential manager's own client). Each [`Step`] that is not [`Step::Done`] says what

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use countersign::{
     attestation::EnterpriseAttester,
-    authenticator::{Authenticator, Purpose, ResetPolicy, Settings, UserVerification},
+    authenticator::{Authenticator, PinPolicy, Purpose, ResetPolicy, Settings, UserVerification},
     cbor::{Item, Profile, Writer},
     credential::StoreError,
     crypto::RustCrypto,
     ctap2::{Config, Configure, PinUvAuth, Request, Response, SetMinPinLength, Status},
+    pin_uv::PinUvAuthProtocol,
 };
 
 use crate::{
@@ -266,7 +267,7 @@ fn config_pin_shorter_than_the_new_minimum_has_to_be_changed() {
     assert_eq!(world.configure(min_length(four + 1)), Response::Empty);
     assert_eq!(world.authenticator.info().force_pin_change, Some(true));
     // Changing it ends that.
-    let platform = Platform::connect(&mut world, countersign::pin_uv::PinUvAuthProtocol::Two);
+    let platform = Platform::connect(&mut world, PinUvAuthProtocol::Two);
     assert_eq!(world.client_pin(platform.change_pin(PIN, "54321"), Person::Absent), Response::Empty);
     assert_eq!(world.authenticator.info().force_pin_change, Some(false));
 }
@@ -296,6 +297,59 @@ fn config_list_of_relying_parties_is_replaced_and_bounded() {
     // "present and contains at least one string": an empty list changes nothing.
     assert_eq!(world.config(rp_ids(0), None), Response::Empty);
     assert!(stored(&world, "rp0.example"));
+}
+
+/// A policy that authenticatorConfig has to turn on.
+struct NoRuns;
+
+impl PinPolicy for NoRuns {
+    fn accepts(&self, pin: &str) -> bool {
+        !pin.as_bytes().windows(2).all(|pair| pair[0] == pair[1])
+    }
+
+    fn is_always_on(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn config_pin_complexity_policy_is_turned_on_where_there_is_one() {
+    let complexity = |on| {
+        let parameters = SetMinPinLength { pin_complexity_policy: Some(on), ..Default::default() };
+        Configure::SetMinPinLength(parameters)
+    };
+    assert_failed(&unprotected().config(complexity(true), None), Status::InvalidParameter);
+    assert_eq!(unprotected().config(complexity(false), None), Response::Empty);
+
+    let mut world = unprotected();
+    world.authenticator =
+        Authenticator::new(world.authenticator.settings().clone(), None, Arc::new(RustCrypto))
+            .unwrap()
+            .with_pin_policy(Arc::new(NoRuns));
+    world.set_pin();
+    assert_eq!(world.authenticator.info().pin_complexity_policy, Some(false));
+    assert_eq!(world.configure(complexity(true)), Response::Empty);
+    let info = world.authenticator.info();
+    assert_eq!(info.pin_complexity_policy, Some(true));
+    // Whether the PIN fits it, nobody knows.
+    assert_eq!(info.force_pin_change, Some(true));
+    let platform = Platform::connect(&mut world, PinUvAuthProtocol::Two);
+    let refused = world.client_pin(platform.change_pin(PIN, "7777"), Person::Absent);
+    assert_failed(&refused, Status::PinPolicyViolation);
+    assert_eq!(world.client_pin(platform.change_pin(PIN, "7778"), Person::Absent), Response::Empty);
+    // It is not turned off again, nor does it force another change.
+    let token = world.try_token("7778", ACFG, None).unwrap();
+    assert_eq!(world.config(complexity(false), Some(&token)), Response::Empty);
+    assert_eq!(world.config(complexity(true), Some(&token)), Response::Empty);
+    let info = world.authenticator.info();
+    assert_eq!((info.pin_complexity_policy, info.force_pin_change), (Some(true), Some(false)));
+}
+
+#[test]
+fn config_relying_parties_need_the_extension() {
+    let mut world = World::new(Settings { max_rp_ids_for_set_min_pin_length: 0, ..settings() });
+    assert_failed(&world.config(rp_ids(1), None), Status::InvalidParameter);
+    assert_eq!(world.config(min_length(5), None), Response::Empty);
 }
 
 #[test]

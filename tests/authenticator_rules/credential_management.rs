@@ -1,7 +1,7 @@
 //! authenticatorCredentialManagement (CTAP 2.3 section 6.8).
 
 use countersign::{
-    authenticator::{Channel, Purpose, Settings, Step},
+    authenticator::{Channel, LargeBlobs, Purpose, Settings, Step},
     cbor::Writer,
     credential::{CredentialRecord, Query, StoreError},
     ctap2::{
@@ -325,6 +325,22 @@ fn cm_enumerates_credentials_newest_first_with_all_there_is_to_know() {
         let assertion = asserted(world.get(request, Person::Willing));
         assert_signed(key, &[&assertion.auth_data, &HASH.0], &assertion.signature);
     }
+}
+
+#[test]
+fn cm_tells_what_extensions_keep() {
+    let mut world = World::new(Settings { large_blobs: LargeBlobs::Array { max_bytes: 1024 }, ..settings() });
+    world.set_pin();
+    let mut request = create_verified(1);
+    request.extensions.large_blob_key = Some(true);
+    request.extensions.third_party_payment = Some(true);
+    let key = made(world.make(request, Person::Willing)).large_blob_key;
+    world.register(create_verified(2));
+    let token = world.token(CM, None);
+    let plain = credential(world.manage(credentials_of(RP), &token));
+    let extended = credential(world.manage_bare(ManageCredentials::EnumerateCredentialsNext));
+    assert!(key.is_some() && extended.large_blob_key == key && plain.large_blob_key.is_none());
+    assert_eq!((extended.third_party_payment, plain.third_party_payment), (Some(true), Some(false)));
 }
 
 #[test]

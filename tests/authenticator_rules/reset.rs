@@ -3,11 +3,19 @@
 use countersign::{
     authenticator::{Purpose, ResetPolicy, Settings, Verification},
     credential::StoreError,
-    ctap2::{ClientPin, Request, Response, Status},
+    crypto::sha256,
+    ctap2::{
+        ClientPin, Config, Configure, CredentialManagement, GetInfoResponse, LargeBlobs, ManageCredentials,
+        Request, Response, SetMinPinLength, Status,
+    },
 };
 
 use crate::{
-    common::world::{Person, World},
+    common::{
+        platform::{ACFG, LBW, PCMR},
+        seeded_rng::SeededRng,
+        world::{Person, World},
+    },
     requests::*,
 };
 
@@ -33,6 +41,74 @@ fn reset_removes_every_passkey_and_the_pin() {
     world.power_cycle();
     assert!(!world.authenticator.has_pin());
     assert_failed(&world.get(get(), Person::Willing), Status::NoCredentials);
+}
+
+#[test]
+fn reset_leaves_nothing_of_what_was_before() {
+    let settings = Settings { max_msg_size: 1024, ..Settings::security_key() };
+    let mut world = World::exactly(settings, SeededRng(0));
+    let fresh = world.authenticator.info();
+    world.set_pin();
+    let wrapped = {
+        let mut request = create();
+        request.options.uv = Some(true);
+        let made = made(world.make(request, Person::Willing));
+        view(&made.auth_data).attested.unwrap().1
+    };
+    assert!(world.records().is_empty(), "wrapped");
+    world.register(create_verified(1));
+    let persistent = world.token(PCMR, None);
+    let identified = world.ctap(&[0x04], Person::Absent);
+    assert!(identified.len() > fresh_length(&fresh) + 64, "encIdentifier and encCredStoreState are told");
+
+    let token = world.token(ACFG | LBW, None);
+    let configured = [
+        Configure::ToggleAlwaysUv,
+        Configure::EnableLongTouchForReset,
+        Configure::SetMinPinLength(SetMinPinLength {
+            min_pin_length_rp_ids: Some(vec![rp_id(RP)]),
+            new_min_pin_length: Some(4),
+            ..Default::default()
+        }),
+    ];
+    for subcommand in configured {
+        let mut request = Config::new(subcommand);
+        request.pin_uv_auth = token.auth(&[&[0xFF; 32], &[0x0D], &request.signed]);
+        assert_eq!(world.call(Request::Config(request), Person::Absent), Response::Empty);
+    }
+    let array = [&[0x80; 20][..], &sha256(&[0x80; 20])[..16]].concat();
+    let request = LargeBlobs {
+        set: Some(array.clone()),
+        offset: Some(0),
+        length: Some(array.len() as u64),
+        pin_uv_auth: token.auth(&[&[0xFF; 32], &[0x0C, 0x00], &[0; 4], &sha256(&array)]),
+        ..LargeBlobs::default()
+    };
+    assert_eq!(world.call(Request::LargeBlobs(request), Person::Absent), Response::Empty);
+
+    assert_eq!(world.call(Request::Reset, Person::Willing), Response::Empty);
+    assert_eq!(world.authenticator.info(), fresh);
+    assert_eq!(world.ctap(&[0x04], Person::Absent).len(), fresh_length(&fresh), "no identifier");
+    // Of the state, only the epoch is left, which never goes back: { 1: 2, 2: 0, 18: epoch }.
+    let (records, state) = world.kept();
+    let state = state.unwrap();
+    assert!(records.is_empty() && state.len() == 7 && state[..6] == [0xA3, 0x01, 0x02, 0x02, 0x00, 0x12]);
+    // The wrap key, the token in use, and the persistent one.
+    assert_failed(&world.get(get_named(&[&wrapped]), Person::Willing), Status::NoCredentials);
+    for token in [persistent, token] {
+        let mut request = CredentialManagement::new(ManageCredentials::GetMetadata);
+        request.pin_uv_auth = token.auth(&[&request.signed]);
+        let response = world.call(Request::CredentialManagement(request), Person::Absent);
+        assert_failed(&response, Status::PinAuthInvalid);
+    }
+    // And a new one is another.
+    world.set_pin();
+    world.token(PCMR, None);
+    assert!(world.ctap(&[0x04], Person::Absent) != identified);
+}
+
+fn fresh_length(info: &GetInfoResponse) -> usize {
+    Response::GetInfo(Box::new(info.clone())).encode().len()
 }
 
 #[test]
