@@ -5,6 +5,7 @@ mod common;
 
 use allocation_counter::measure;
 use common::{
+    platform::CM,
     seeded_rng::SeededRng,
     vectors::{hex, list, vectors},
     world::{CHANNEL, CHEAP, Person, World, answer},
@@ -13,7 +14,13 @@ use countersign::{
     authenticator::{LargeBlobs, NonDiscoverable, Settings, Turn, UserVerification, run},
     cbor::Writer,
     cose::{CoseAlgorithm, P256Point},
-    ctap2::{Request, Response},
+    credential::{ChangeSet, CredentialStore},
+    crypto::sha256,
+    ctap2::{
+        Config, Configure, CredentialManagement, LargeBlobs as LargeBlobsRequest, ManageCredentials, Request,
+        Response, SetMinPinLength,
+    },
+    webauthn::{CredentialId, RpId},
 };
 
 /// The peak of one command, from the first byte that is read to the last that is written, with the store's look-ups and
@@ -315,6 +322,100 @@ fn the_longest_large_blob_is_written_and_read_within_the_budget() {
         assert!(world.records()[0].extensions.large_blob.is_some() || size == 1024);
         let read = assertion(&|w| _ = w.map(1).text("read").boolean(true));
         assert_eq!(assert_within(&mut world, &read, &format!("{size}: read")), 0);
+    }
+}
+
+#[test]
+fn management_of_many_long_accounts_stays_within_the_budget() {
+    let mut world = World::new(Settings { pin_cost: CHEAP, ..world(7609).authenticator.settings().clone() });
+    (0..32).for_each(|number| _ = register(&mut world, number, true));
+    // 32 more relying parties, each with a long name.
+    let of_others: Vec<_> = (0..32u8)
+        .map(|number| {
+            let mut record = world.records()[0].clone_secret();
+            record.credential.id = CredentialId::new(&[number; 32]).unwrap();
+            record.credential.rp.id = RpId::new(&format!("{number:02}{}", "r".repeat(251))).unwrap();
+            record
+        })
+        .collect();
+    world.store.commit(ChangeSet { put: of_others, ..ChangeSet::default() }).unwrap();
+    world.set_pin();
+    let token = world.token(CM, None);
+    let rp_id_hash = RpId::new(&"r".repeat(253)).unwrap().hash();
+    for (begin, next, count) in [
+        (ManageCredentials::GetMetadata, None, 0),
+        (ManageCredentials::EnumerateRpsBegin, Some(ManageCredentials::EnumerateRpsNext), 32),
+        (
+            ManageCredentials::EnumerateCredentialsBegin { rp_id_hash },
+            Some(ManageCredentials::EnumerateCredentialsNext),
+            31,
+        ),
+    ] {
+        let mut request = CredentialManagement::new(begin);
+        request.pin_uv_auth = token.auth(&[&request.signed]);
+        let what = format!("{:?}", request.subcommand);
+        let message = Request::CredentialManagement(request).encode();
+        assert_eq!(assert_within(&mut world, &message, &what), 0);
+        for _ in 0..count {
+            let next = CredentialManagement::new(next.clone().unwrap());
+            let message = Request::CredentialManagement(next).encode();
+            assert_eq!(assert_within(&mut world, &message, &format!("{what}, the next")), 0);
+        }
+    }
+}
+
+#[test]
+fn the_longest_large_blob_array_is_within_the_budget_of_its_own_and_every_other_command() {
+    for size in SIZES {
+        let max_bytes = 4 * size;
+        let large_blobs = LargeBlobs::Array { max_bytes };
+        let mut world = World::new(Settings { large_blobs, ..world(size).authenticator.settings().clone() });
+        let mut array = vec![1; max_bytes - 16];
+        let hash = sha256(&array);
+        array.extend_from_slice(&hash[..16]);
+        for what in ["the first", "over the first"] {
+            for (index, fragment) in array.chunks(size - 64).enumerate() {
+                let request = LargeBlobsRequest {
+                    set: Some(fragment.to_vec()),
+                    offset: Some((index * (size - 64)) as u64),
+                    length: (index == 0).then_some(max_bytes as u64),
+                    ..LargeBlobsRequest::default()
+                };
+                let message = Request::LargeBlobs(request).encode();
+                assert_eq!(assert_within(&mut world, &message, &format!("{size}: array, {what}")), 0);
+            }
+        }
+        let get = LargeBlobsRequest {
+            get: Some((size - 64) as u64),
+            offset: Some(0),
+            ..LargeBlobsRequest::default()
+        };
+        let message = Request::LargeBlobs(get).encode();
+        assert_eq!(assert_within(&mut world, &message, &format!("{size}: array, read")), 0);
+        let rp_ids =
+            (0..3).map(|number| RpId::new(&format!("{number}{}", "r".repeat(252))).unwrap()).collect();
+        let parameters =
+            SetMinPinLength { min_pin_length_rp_ids: Some(rp_ids), ..SetMinPinLength::default() };
+        let config = Config::new(Configure::SetMinPinLength(parameters));
+        let message = Request::Config(config).encode();
+        assert_eq!(assert_within(&mut world, &message, &format!("{size}: array, config")), 0);
+        // The heaviest of the others that commit the state.
+        let exclude = make_credential(size, 5, |writer, room| descriptors(writer, room, 1));
+        assert_eq!(assert_within(&mut world, &exclude, &format!("{size}: array, exclude")), 0);
+        let name = make_credential(size, 3, |writer, room| {
+            let room = room.saturating_sub(24);
+            writer.map(2).text("id").bytes(&[1]).text("name").text(&"n".repeat(room));
+        });
+        assert_eq!(assert_within(&mut world, &name, &format!("{size}: array, name")), 0);
+        let formats = make_credential(size, 11, |writer, room| {
+            writer.array(room);
+            (0..room).for_each(|_| _ = writer.text(""));
+        });
+        assert_eq!(assert_within(&mut world, &formats, &format!("{size}: array, formats")), 0);
+        (0..16).for_each(|number| _ = register(&mut world, number, true));
+        let mut get = Writer::after(2);
+        get.map(2).unsigned(1).text(&"r".repeat(253)).unsigned(2).bytes(&[1; 32]);
+        assert_eq!(assert_within(&mut world, &get.finish(), &format!("{size}: array, 16 accounts")), 0);
     }
 }
 

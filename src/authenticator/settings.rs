@@ -72,7 +72,8 @@ pub enum LargeBlobs {
     None,
     /// authenticatorLargeBlobs and the extension `largeBlobKey`: one array for all.
     Array {
-        /// The longest serialized array, in bytes. Invariant: 1024 to 65536.
+        /// The longest serialized array, in bytes. Invariant: 1024 to four times `max_msg_size`, so that it does not tip what
+        /// a command may take of the heap: it is part of the state, which is written whole.
         max_bytes: usize,
     },
     /// The extension `largeBlob`: one blob for each credential.
@@ -169,12 +170,11 @@ pub struct Settings {
 }
 
 impl LargeBlobs {
-    fn is_valid(self) -> bool {
+    fn is_valid(self, max_msg_size: usize) -> bool {
         match self {
             Self::None => true,
-            Self::Array { max_bytes } | Self::PerCredential { max_bytes } => {
-                (1024..=65_536).contains(&max_bytes)
-            }
+            Self::Array { max_bytes } => (1024..=max_msg_size.saturating_mul(4)).contains(&max_bytes),
+            Self::PerCredential { max_bytes } => (1024..=65_536).contains(&max_bytes),
         }
     }
 }
@@ -292,7 +292,7 @@ impl Settings {
                 self.credential_management || !self.credential_management_preview,
             ),
             ("persistent_read_only", self.credential_management || !self.persistent_read_only),
-            ("large_blobs", self.large_blobs.is_valid()),
+            ("large_blobs", self.large_blobs.is_valid(self.max_msg_size)),
             ("max_cred_blob_length", (32..=1024).contains(&self.max_cred_blob_length)),
         ];
         match checks.into_iter().find(|(_, holds)| !holds) {

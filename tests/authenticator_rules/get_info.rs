@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign::{
     attestation::AttestationFormat,
     authenticator::{
-        Argon2Cost, Authenticator, CannotStart, CounterPolicy, InvalidSettings, InvalidState,
+        Argon2Cost, Authenticator, CannotStart, CounterPolicy, InvalidSettings, InvalidState, LargeBlobs,
         NewCredentialBackup, ResetPolicy, Settings, UserVerification,
     },
     cbor::{Item, Profile},
@@ -275,6 +275,13 @@ fn info_lists_the_advertised_algorithms_and_no_others_that_can_be_negotiated() {
 fn settings_outside_their_invariants_are_refused_by_name() {
     let base = Settings::security_key();
     let repeated = vec![CoseAlgorithm::Es256, CoseAlgorithm::EdDsa, CoseAlgorithm::Es256];
+    let unmanaged = |credential_management_preview, persistent_read_only| Settings {
+        credential_management: false,
+        credential_management_preview,
+        persistent_read_only,
+        ..base.clone()
+    };
+    let blobs = |large_blobs| Settings { large_blobs, ..base.clone() };
     let huge = Argon2Cost { memory: 1_048_577, passes: 1, lanes: 1 };
     for (settings, field) in [
         (Settings { algorithms: vec![], ..base.clone() }, "algorithms"),
@@ -293,6 +300,14 @@ fn settings_outside_their_invariants_are_refused_by_name() {
         (Settings { pin_cost: huge, ..base.clone() }, "pin_cost"),
         (Settings { pin_cost: Argon2Cost { memory: 7, passes: 1, lanes: 1 }, ..base.clone() }, "pin_cost"),
         (Settings { pin_cost: Argon2Cost { memory: 8, passes: 0, lanes: 1 }, ..base.clone() }, "pin_cost"),
+        (Settings { min_pin_length: 3, ..base.clone() }, "min_pin_length"),
+        (Settings { min_pin_length: 64, ..base.clone() }, "min_pin_length"),
+        (unmanaged(true, false), "credential_management_preview"),
+        (unmanaged(false, true), "persistent_read_only"),
+        (blobs(LargeBlobs::Array { max_bytes: 1023 }), "large_blobs"),
+        (blobs(LargeBlobs::Array { max_bytes: 4 * base.max_msg_size + 1 }), "large_blobs"),
+        (blobs(LargeBlobs::PerCredential { max_bytes: 1023 }), "large_blobs"),
+        (blobs(LargeBlobs::PerCredential { max_bytes: 65_537 }), "large_blobs"),
     ] {
         let refused = Authenticator::new(settings, None, Arc::new(RustCrypto)).err();
         assert_eq!(refused, Some(CannotStart::Settings(InvalidSettings(field))));
