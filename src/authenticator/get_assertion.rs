@@ -133,7 +133,7 @@ impl Authenticator {
             return self.sign_first(job, records, now, rng);
         }
         job.accounts = records.into_iter().map(|record| Account::from(record.credential)).collect();
-        if job.accounts.is_empty() && self.settings.no_credentials_before_touch {
+        if job.accounts.is_empty() && self.settings.no_credentials_before_touch && !job.uv {
             // Step 7.6.
             return Err(Status::NoCredentials);
         }

@@ -222,6 +222,16 @@ fn ga_nothing_found_is_said_at_once_where_the_setting_says_so() {
     assert_eq!(asked.len(), 1);
 }
 
+/// Step 6.2 stands before step 7.6: whether there are credentials is for those to know who are verified.
+#[test]
+fn ga_nothing_found_is_not_said_before_the_verification_that_was_asked_for() {
+    let early = Settings { no_credentials_before_touch: true, ..Settings::security_key() };
+    let mut world = World::new(host_verified(early));
+    assert_failed(&world.get(get_verified(), Person::Absent), Status::UserActionTimeout);
+    assert_failed(&world.get(get_verified(), Person::OnlyTouches), Status::OperationDenied);
+    assert_failed(&world.get(get_verified(), Person::Willing), Status::NoCredentials);
+}
+
 #[test]
 fn ga_allow_list_gives_one_answer_without_number_of_credentials() {
     let mut world = World::fresh();
