@@ -210,8 +210,9 @@ impl Authenticator {
         if records.is_empty() {
             return Err(Status::NoCredentials);
         }
-        // Step 9.4.
-        if job.request.pin_uv_auth.is_some() && wants_presence(&job.request) {
+        // Step 9.4, which step 8 leaves out: whoever proved presence, but by built-in user verification.
+        let built_in = job.request.pin_uv_auth.is_none() && job.proofs.verified.is_some();
+        if job.door == Door::Ctap && wants_presence(&job.request) && !built_in {
             self.spend_token();
         }
         let mut record = records.swap_remove(0);

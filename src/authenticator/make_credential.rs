@@ -290,8 +290,9 @@ impl Authenticator {
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
-        // Step 14.4, for a token that a platform got; its presence and permissions are spent.
-        if job.request.pin_uv_auth.is_some() {
+        // Step 14.4, which step 13 leaves out: whoever proved presence, but by built-in user verification.
+        let built_in = job.request.pin_uv_auth.is_none() && job.verified.is_some();
+        if job.door == Door::Ctap && !built_in {
             self.spend_token();
         }
         let (record, state) = if job.discoverable || !self.wraps() {

@@ -91,7 +91,7 @@ impl Authenticator {
         Ok(TokenProof { verified: UserVerified::from_token(), present })
     }
 
-    /// After presence was spent on an operation that a token authorized: "Call clearUserPresentFlag(),
+    /// After presence was spent on an operation, whether or not a token authorized it: "Call clearUserPresentFlag(),
     /// clearUserVerifiedFlag(), and clearPinUvAuthTokenPermissionsExceptLbw()."
     pub(super) fn spend_token(&mut self) {
         if let Some(token) = &mut self.token {

@@ -3,13 +3,16 @@
 use countersign::{
     authenticator::{CounterPolicy, NewCredentialBackup, Purpose, Settings, UserVerification, Verification},
     credential::{CredProtect, CredentialStore, Query},
-    ctap2::{GetAssertion, GetAssertionResponse, MakeCredential, Request, Response, Status},
+    ctap2::{GetAssertion, GetAssertionResponse, MakeCredential, Options, Request, Response, Status},
     time::Moment,
     webauthn::CredentialId,
 };
 
 use crate::{
-    common::world::{Person, TODAY, World},
+    common::{
+        platform::{GA, LBW},
+        world::{Person, TODAY, World},
+    },
     requests::*,
 };
 
@@ -502,4 +505,32 @@ fn ga_cred_protect_of_the_store_counts_not_that_of_the_question() {
     let answer = crate::common::world::answer(&question, Person::Willing);
     let step = world.authenticator.answer(pending, answer, world.now, &mut world.rng);
     assert_failed(&world.finish(step, Person::Willing).response, Status::NoCredentials);
+}
+
+/// Step 9.4 is for whoever proved presence, with a token or without; step 8 leaves it out after built-in verification.
+#[test]
+fn presence_without_a_token_spends_the_token_too() {
+    let mut world = World::new(host_verified(Settings::security_key()));
+    world.set_pin();
+    world.register(create_verified(1));
+    let registration = || MakeCredential { options: Options::default(), ..create() };
+    type Act<'a> = &'a dyn Fn(&mut World) -> Response;
+    let acts: [(Act<'_>, bool); 6] = [
+        (&|world| world.get(get(), Person::Willing), true),
+        (&|world| world.make(registration(), Person::Willing), true),
+        (&|world| world.get(get(), Person::Declines), false),
+        (&|world| world.get(get_silently(), Person::Willing), false),
+        (&|world| world.get(get_verified(), Person::Willing), false),
+        (&|world| world.make(create_verified(2), Person::Willing), false),
+    ];
+    for (number, (act, spends)) in acts.into_iter().enumerate() {
+        let token = world.token(GA | LBW, Some(RP));
+        act(&mut world);
+        let mut request = get_silently();
+        request.pin_uv_auth = token.auth(&[&HASH.0]);
+        match world.get(request, Person::Willing) {
+            Response::Failed(status) => assert!(spends && status == Status::PinAuthInvalid, "{number}"),
+            response => assert!(!spends && flags(&asserted(response).auth_data).user_verified(), "{number}"),
+        }
+    }
 }
