@@ -9,9 +9,11 @@ use common::{
     vectors::{bytes, list, vectors},
 };
 use countersign::{
+    cose::P256Point,
     ctap2::{
-        ClientPin, Config, Configure, CredentialManagement, LargeBlobs, Limits, ManageCredentials, PinUvAuth,
-        PlatformKey, Request, Status,
+        ClientPin, Config, Configure, CredentialManagement, GetAssertionExtensions, HmacSecretInput,
+        LargeBlobs, Limits, MakeCredentialExtensions, ManageCredentials, PinUvAuth, PlatformKey, Request,
+        Status,
     },
     webauthn::RpId,
 };
@@ -572,4 +574,55 @@ fn their_limits_are_not_ours() {
     assert!(Theirs::deserialize(&listed(10)).is_ok());
     assert!(Theirs::deserialize(&listed(11)).is_err());
     assert!(Request::decode(&listed(11), &limits).is_ok());
+}
+
+/// The vectors have no extensions but credProtect and hmac-secret. These requests are ours, with all that both know:
+/// ctap-types lacks `largeBlob` and `pinComplexityPolicy`.
+#[test]
+fn extension_inputs_say_the_same_to_both() {
+    let set = vectors("ctap2_transcripts");
+    let vector = &list(&set, "vectors")[0];
+    let salts = HmacSecretInput {
+        key_agreement: P256Point { x: [1; 32], y: [2; 32] },
+        salt_enc: vec![3; 80],
+        salt_auth: vec![4; 32],
+        pin_uv_auth_protocol: Some(2),
+    };
+    for on in [true, false] {
+        let Ok(Request::MakeCredential(mut create)) = ours(&bytes(vector, "mc_request")) else { panic!() };
+        create.extensions = MakeCredentialExtensions {
+            cred_blob: Some(b"blob".into()),
+            cred_protect: Some(2),
+            hmac_secret: Some(on),
+            large_blob_key: Some(on),
+            min_pin_length: Some(on),
+            hmac_secret_mc: Some(salts.clone()),
+            third_party_payment: Some(on),
+            ..Default::default()
+        };
+        let message = Request::MakeCredential(create).encode();
+        let Ok(Theirs::MakeCredential(theirs)) = Theirs::deserialize(&message) else { panic!() };
+        let theirs = theirs.extensions.unwrap();
+        assert_eq!(theirs.cred_blob.map(|blob| blob.as_ref()), Some(&b"blob"[..]));
+        assert_eq!(theirs.cred_protect, Some(2));
+        assert_eq!([theirs.hmac_secret, theirs.large_blob_key], [Some(on); 2]);
+        assert_eq!([theirs.min_pin_length, theirs.third_party_payment], [Some(on); 2]);
+        let mc = theirs.hmac_secret_mc.unwrap();
+        assert_eq!((mc.salt_enc.as_slice(), mc.salt_auth.as_slice()), (&[3; 80][..], &[4; 32][..]));
+        assert_eq!((mc.key_agreement.x.to_vec(), mc.pin_protocol), (vec![1; 32], Some(2)));
+
+        let Ok(Request::GetAssertion(mut get)) = ours(&bytes(vector, "ga_request")) else { panic!() };
+        get.extensions = GetAssertionExtensions {
+            cred_blob: Some(on),
+            hmac_secret: Some(salts.clone()),
+            large_blob_key: Some(on),
+            third_party_payment: Some(on),
+            ..Default::default()
+        };
+        let message = Request::GetAssertion(get).encode();
+        let Ok(Theirs::GetAssertion(theirs)) = Theirs::deserialize(&message) else { panic!() };
+        let theirs = theirs.extensions.unwrap();
+        assert_eq!([theirs.cred_blob, theirs.large_blob_key, theirs.third_party_payment], [Some(on); 3]);
+        assert_eq!(theirs.hmac_secret.unwrap().salt_enc.as_slice(), [3; 80]);
+    }
 }
