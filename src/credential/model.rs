@@ -136,6 +136,9 @@ pub struct CredentialSecret {
     pub cred_random_without_uv: Secret<32>,
 }
 
+/// Keys, each with its encoded value, in the order of the keys.
+pub(super) type UnknownMembers = Box<[(u64, Vec<u8>)]>;
+
 /// A credential as it is stored, exported and restored: one versioned form for all, so that no field is ever lost.
 /// [`CredentialRecord::encode`] gives the bytes.
 pub struct CredentialRecord {
@@ -145,9 +148,8 @@ pub struct CredentialRecord {
     pub secret: CredentialSecret,
     /// What extensions keep with it. It may not be shown either.
     pub extensions: BoxedExtensionData,
-    /// Members of the encoded form that this version does not know, kept as they came: key and encoded value, in the order
-    /// of the keys.
-    pub(super) unknown: Box<[(u64, Vec<u8>)]>,
+    /// Members of the encoded form that this version does not know, kept as they came.
+    pub(super) unknown: UnknownMembers,
     /// Whether it is in no store.
     pub(super) wrapped: bool,
 }

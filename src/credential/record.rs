@@ -24,11 +24,11 @@
 //! without them is encoded as it was before they existed. Higher keys belong to later versions of this form and are kept
 //! as they are.
 
-use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use super::{
     extension_data::{ExtensionData, LargeBlob},
-    model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret},
+    model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret, UnknownMembers},
 };
 use crate::{
     cbor::{Entries, Item, Profile, Writer},
@@ -286,7 +286,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The members of later versions, which have higher keys. Any other unknown key is of no version.
-    fn unknown(&self) -> Result<Box<[(u64, Vec<u8>)]>, InvalidRecord> {
+    fn unknown(&self) -> Result<UnknownMembers, InvalidRecord> {
         let mut unknown = Vec::new();
         for (key, value) in self.0.clone() {
             match key.unsigned() {
