@@ -6,6 +6,7 @@ mod arrows;
 mod attestation_cert;
 mod fuzz;
 mod interop;
+mod metadata;
 mod size;
 
 use std::{
@@ -27,6 +28,10 @@ Commands:
   fuzz [--seconds N]   Run every fuzz target for N seconds (10 by default); needs nightly and cargo-fuzz
   interop              Have PyPI `fido2`, `webauthn` and the Python reference reader check what the CLI makes, and
                        `fido2` use `countersign device` as a security key
+  metadata [ROLE] [--attestation-root FILE]
+                       Print the FIDO metadata statement of an authenticator of that role: security-key (the one if none
+                       is given), platform or credential-manager. With the root of its attestation certificates, DER,
+                       it attests by certificate
   size [--run]         Build the bare-metal image in size/ and say what it takes of flash, by crate; with --run, run it
                        in qemu-system-arm
   help                 Print this
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("--seconds takes a number, not {seconds:?}")),
         },
         ["interop"] => interop::run(&root()),
+        ["metadata", rest @ ..] => metadata::run(rest),
         ["size"] => size::measure(&root()),
         ["size", "--run"] => size::measure(&root()).and_then(|()| size::run(&root())),
         ["help" | "--help" | "-h"] => {
