@@ -4,12 +4,14 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use countersign::{
+    attestation::{Attester, EnterpriseAttester},
     authenticator::{Answer, Authenticator, LargeBlobs, Settings, UserVerification},
     credential::StateStore,
     crypto::RustCrypto,
+    webauthn::RpId,
 };
 use countersign_host::{
-    Clock, HostError, KeyParts, KeyStore, Person as _, TerminalPerson,
+    Clock, HostError, KeyParts, KeyStore, Person as _, TerminalPerson, attestation_directory,
     hid::{PowerUp, Presence, UdpDevice},
 };
 use serde_json::json;
@@ -25,6 +27,7 @@ const AFTER_HELP: &str = "\
 Examples:
   countersign device --udp 127.0.0.1:8111
   countersign device --udp 127.0.0.1:0 --dir /tmp/test-key --auto-approve --control /tmp/control
+  countersign device --udp 127.0.0.1:8111 --attestation certificates
 
 One datagram is one CTAPHID report of 64 bytes; the answer goes to whoever sent the report.
 READY udp=ADDRESS is printed once it listens. Where DIR has no key, one is made: of role
@@ -34,6 +37,9 @@ for at the terminal.
 --auto-approve is for test suites: whoever can send to the port uses the key, and can erase it.
 --control takes one command a line and answers each with ok: power-cycle, touch on, touch off
 (nobody touches: requests end in their time-out), quit.
+
+--attestation takes a directory as cargo xtask attestation-cert makes it: attestation.key.pem and
+attestation.pem. Without it, passkeys vouch for themselves.
 
 SIGTERM and SIGINT end it; what was answered is stored.";
 
@@ -53,6 +59,15 @@ pub(crate) struct DeviceArgs {
     /// Take commands at a Unix socket, which is made here
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
+    /// Vouch for new passkeys with the attestation key and the certificates in this directory
+    #[arg(long, value_name = "DIRECTORY")]
+    attestation: Option<PathBuf>,
+    /// Be capable of enterprise attestation, with the key and the certificates in this directory
+    #[arg(long, value_name = "DIRECTORY")]
+    enterprise_attestation: Option<PathBuf>,
+    /// A site that enterprise attestation is for, without its platform's order (several may be named)
+    #[arg(long, value_name = "RP-ID", requires = "enterprise_attestation")]
+    enterprise_site: Vec<String>,
     /// How long to wait for consent
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     touch_timeout: u64,
@@ -64,6 +79,7 @@ pub(crate) fn run(places: &Places, arguments: &DeviceArgs) -> Result<Outcome, Fa
         return Err(HostError::NotLoopback(arguments.udp).into());
     }
     let presence = presence(places.printer, arguments.auto_approve)?;
+    let vouchers = Vouchers::read(arguments)?;
     let settings = |role: Role| settings(role, arguments.touch_timeout);
     let parts = if places.has_key() {
         open_parts(places, settings)?.0
@@ -71,7 +87,7 @@ pub(crate) fn run(places: &Places, arguments: &DeviceArgs) -> Result<Outcome, Fa
         places.printer.progress("Making a key (security-key), without a PIN ...");
         make_parts(places, Role::SecurityKey, settings(Role::SecurityKey))?
     };
-    let device = plug_in(parts, arguments, presence)?;
+    let device = plug_in(parts, arguments, vouchers, presence)?;
     let printer = places.printer;
     let device =
         device.with_wink(move || printer.progress("Here! (A program wants to see which key this is.)"));
@@ -120,11 +136,53 @@ fn presence(printer: Printer, auto_approve: bool) -> Result<Presence, Failure> {
     })))
 }
 
-fn plug_in(parts: KeyParts, arguments: &DeviceArgs, presence: Presence) -> Result<UdpDevice, Failure> {
+/// Who vouches for new passkeys.
+struct Vouchers {
+    batch: Option<Arc<dyn Attester>>,
+    enterprise: Option<EnterpriseAttester>,
+}
+
+impl Vouchers {
+    fn read(arguments: &DeviceArgs) -> Result<Self, Failure> {
+        let read = |directory: &Option<PathBuf>| -> Result<Option<Arc<dyn Attester>>, HostError> {
+            let Some(directory) = directory else { return Ok(None) };
+            Ok(Some(Arc::new(attestation_directory::read(directory)?)))
+        };
+        let sites = arguments.enterprise_site.iter().map(|site| RpId::new(site));
+        let vendor_facilitated = sites.collect::<Result<_, _>>().map_err(|_| {
+            Failure::usage("usage", "an RP ID of --enterprise-site is not 1 to 253 bytes long")
+        })?;
+        let enterprise = read(&arguments.enterprise_attestation)?.map(|attester| EnterpriseAttester {
+            attester,
+            vendor_facilitated,
+            platform_managed: true,
+        });
+        Ok(Self { batch: read(&arguments.attestation)?, enterprise })
+    }
+
+    fn stand_by(&self, mut authenticator: Authenticator) -> Result<Authenticator, HostError> {
+        if let Some(attester) = &self.batch {
+            authenticator = authenticator.with_attester(Arc::clone(attester))?;
+        }
+        if let Some(attester) = &self.enterprise {
+            authenticator = authenticator.with_enterprise_attester(attester.clone())?;
+        }
+        Ok(authenticator)
+    }
+}
+
+fn plug_in(
+    mut parts: KeyParts,
+    arguments: &DeviceArgs,
+    vouchers: Vouchers,
+    presence: Presence,
+) -> Result<UdpDevice, Failure> {
     let settings = parts.authenticator.settings().clone();
+    parts.authenticator = vouchers.stand_by(parts.authenticator)?;
     let power_up: PowerUp = Box::new(move |store: &KeyStore| {
         let state = store.load_state()?;
-        Authenticator::new(settings.clone(), state.as_ref(), Arc::new(RustCrypto)).map_err(HostError::from)
+        let authenticator = Authenticator::new(settings.clone(), state.as_ref(), Arc::new(RustCrypto))?;
+        vouchers.stand_by(authenticator)
     });
     let device = UdpDevice::bind(arguments.udp, parts, power_up, presence)?.with_stop_signals()?;
     Ok(match &arguments.control {

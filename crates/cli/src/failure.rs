@@ -229,6 +229,7 @@ impl From<HostError> for Failure {
             HostError::UnusableSecret(_) => (Exit::Usage, "bad-secret"),
             HostError::Pin(_) => (Exit::Usage, "bad-pin"),
             HostError::NoSuchPasskey => (Exit::NotFound, "no-passkey"),
+            HostError::Attester(_) => (Exit::Failed, "bad-attestation"),
             HostError::CannotStart(_) => (Exit::Tampered, "cannot-start"),
             _ => (Exit::Disk, "io"),
         };

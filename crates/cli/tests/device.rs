@@ -5,7 +5,7 @@ mod common;
 
 use std::os::unix::net::UnixListener;
 
-use common::{Home, hid::*, mode};
+use common::{Home, contains, hid::*, mode, repository};
 use rustix::process::{Pid, Signal, kill_process};
 
 const GET_INFO: &[u8] = &[0x04];
@@ -66,6 +66,65 @@ fn device_says_that_a_port_or_a_control_socket_is_taken() {
     let file = other.write("file", b"something else");
     other.json(&[&arguments[..], &[&file]].concat()).fails(1, "exists");
     assert_eq!(std::fs::read(file).unwrap(), b"something else");
+}
+
+/// A directory with the attestation key and the certificate of the host's tests.
+fn attestation(home: &Home) -> String {
+    let read = |name| std::fs::read(repository(&format!("crates/host/tests/data/{name}"))).unwrap();
+    std::fs::create_dir(home.path("attestation")).unwrap();
+    for name in ["attestation.key.pem", "attestation.pem"] {
+        home.write(&format!("attestation/{name}"), &read(name));
+    }
+    home.path("attestation").to_str().unwrap().to_owned()
+}
+
+#[test]
+fn device_has_passkeys_vouched_for_by_certificate_after_a_power_cycle_too() {
+    let home = Home::new();
+    let directory = attestation(&home);
+    let plugged = Plugged::new(&home, &["--attestation", &directory]);
+    for user in [1, 2] {
+        let response = plugged.client().cbor(&create(user));
+        assert_eq!(response[0], 0);
+        assert!(contains(&response, b"\x63x5c"));
+        assert_eq!(plugged.order("power-cycle"), "ok");
+    }
+    let alone = Home::new();
+    assert!(!contains(&Plugged::new(&alone, &[]).client().cbor(&create(1)), b"\x63x5c"), "self attestation");
+}
+
+#[test]
+fn device_tells_a_named_site_which_key_it_is_once_that_is_enabled() {
+    let home = Home::new();
+    let directory = attestation(&home);
+    let arguments = ["--enterprise-attestation", &directory, "--enterprise-site", "example.com"];
+    let plugged = Plugged::new(&home, &arguments);
+    let client = plugged.client();
+    let mut request = create(1);
+    request[1] += 1;
+    // enterpriseAttestation: vendor-facilitated.
+    request.extend_from_slice(&[0x0a, 0x01]);
+    assert_eq!(client.cbor(&request), [0x02], "not enabled");
+    // authenticatorConfig enableEnterpriseAttestation; there is no PIN that would have to authorize it.
+    assert_eq!(client.cbor(&[0x0d, 0xa1, 0x01, 0x01]), [0]);
+    let response = client.cbor(&request);
+    assert!(response.ends_with(&[0x04, 0xf5]) && contains(&response, b"\x63x5c"), "epAtt");
+}
+
+#[test]
+fn device_refuses_what_cannot_vouch_and_makes_nothing() {
+    let home = Home::new();
+    let directory = attestation(&home);
+    let run = |option: &[&str]| {
+        home.json(&[&["device", "--udp", "127.0.0.1:0", "--auto-approve"][..], option].concat())
+    };
+    run(&["--attestation", "/nonexistent"]).fails(5, "no-file");
+    run(&["--enterprise-site", "example.com"]).fails(2, "usage");
+    let nameless = ["--enterprise-attestation", &directory, "--enterprise-site", ""];
+    run(&nameless).fails(2, "usage");
+    home.write("attestation/attestation.pem", b"nothing");
+    run(&["--attestation", &directory]).fails(1, "bad-attestation");
+    assert!(!home.base().exists());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use countersign::{
+    attestation::InvalidAttester,
     authenticator::{CannotStart, PinRefused},
     credential::StoreError,
     vault::{StorageError, VaultError},
@@ -54,6 +55,8 @@ pub enum HostError {
     Store(StoreError),
     /// The authenticator cannot start.
     CannotStart(CannotStart),
+    /// What should vouch for the authenticator cannot.
+    Attester(InvalidAttester),
     /// A text is no PIN.
     Pin(PinRefused),
 }
@@ -111,6 +114,7 @@ impl fmt::Display for HostError {
             Self::Vault(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::CannotStart(error) => error.fmt(f),
+            Self::Attester(error) => error.fmt(f),
             Self::Pin(error) => error.fmt(f),
         }
     }
@@ -146,6 +150,12 @@ impl From<StoreError> for HostError {
 impl From<CannotStart> for HostError {
     fn from(error: CannotStart) -> Self {
         Self::CannotStart(error)
+    }
+}
+
+impl From<InvalidAttester> for HostError {
+    fn from(error: InvalidAttester) -> Self {
+        Self::Attester(error)
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`SeenFile`] remembers which states of vaults this machine has seen; [`secret_file`] keeps a secret for one user.
 //! - [`Clock`] tells the time that the core is handed; randomness is [`countersign::crypto::OsRng`].
 //! - [`SecretSource`] is where PINs, passphrases and codes come from, and [`Person`] who answers the authenticator.
+//! - [`attestation_directory`] reads an attestation key and its certificates.
 //! - [`KeyDirectory`] is a software authenticator on disk; [`hid`] lets other programs use it as a security key.
 //!
 //! Every file and directory that is made here is for its owner alone (0600, 0700), whatever the umask. Everything is
@@ -14,6 +15,7 @@
 compile_error!("countersign-host is for Unix systems");
 
 mod assenting;
+pub mod attestation_directory;
 mod clock;
 mod contained;
 mod database;
