@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     device::DeviceArgs, failure::Failure, key::KeyNoun, outcome::Printer, quickstart::QuickstartArgs,
-    vault::VaultNoun, webauthn::WebauthnNoun,
+    vault::VaultNoun, vectors::VectorsNoun, webauthn::WebauthnNoun,
 };
 
 const AFTER_HELP: &str = "\
@@ -17,6 +17,7 @@ Examples:
   countersign vault init                     an encrypted vault with a recovery code
   countersign vault enroll                   let a passkey of the key open the vault
   countersign device --udp 127.0.0.1:8111    let programs on this machine use it as a security key
+  countersign vectors run --udp HOST:PORT    try our conformance vectors on any authenticator
 
 Exit codes:
   0  done
@@ -67,6 +68,7 @@ pub(crate) enum Command {
     Webauthn(WebauthnNoun),
     Vault(VaultNoun),
     Device(DeviceArgs),
+    Vectors(VectorsNoun),
 }
 
 /// Reads the command line; help, version and mistakes are printed and end in their exit code.

@@ -35,6 +35,7 @@ mod quickstart;
 mod relying_party;
 mod text;
 mod vault;
+mod vectors;
 mod webauthn;
 
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
             Command::Webauthn(noun) => webauthn::run(&places, noun.verb),
             Command::Vault(noun) => vault::run(&places, noun.verb),
             Command::Device(arguments) => device::run(&places, &arguments),
+            Command::Vectors(noun) => vectors::run(&noun.verb),
         };
         result.map_err(|failure| places.explain(failure))
     });

@@ -19,8 +19,19 @@ pub(crate) enum Outcome {
     Contents(Zeroizing<Vec<u8>>),
     /// A WebAuthn response, which is JSON either way.
     Response(ResponseJson),
+    /// A report on something else, which passed or did not.
+    Verdict { text: String, json: Value, passed: bool },
     /// All was said while it ran.
     Said,
+}
+
+impl Outcome {
+    fn exit(&self) -> ExitCode {
+        match self {
+            Self::Verdict { passed: false, .. } => ExitCode::FAILURE,
+            _ => ExitCode::SUCCESS,
+        }
+    }
 }
 
 /// Prints outcomes, failures and progress.
@@ -59,9 +70,9 @@ impl Printer {
     pub(crate) fn finish(self, result: Result<Outcome, Failure>) -> ExitCode {
         let failure = match result {
             Ok(outcome) => match self.print(&outcome) {
-                Ok(()) => return ExitCode::SUCCESS,
+                Ok(()) => return outcome.exit(),
                 // The reader has gone (`countersign ... | head`), which is no failure of ours.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return outcome.exit(),
                 Err(error) => Failure::file("standard output".as_ref(), &error),
             },
             Err(failure) => failure,
@@ -73,8 +84,12 @@ impl Printer {
     fn print(self, outcome: &Outcome) -> io::Result<()> {
         let mut out = io::stdout().lock();
         match outcome {
-            Outcome::Report { json, .. } if self.json => write_json(&mut out, json)?,
-            Outcome::Report { text, .. } => writeln!(out, "{}", text.trim_end())?,
+            Outcome::Report { json, .. } | Outcome::Verdict { json, .. } if self.json => {
+                write_json(&mut out, json)?;
+            }
+            Outcome::Report { text, .. } | Outcome::Verdict { text, .. } => {
+                writeln!(out, "{}", text.trim_end())?
+            }
             Outcome::Contents(contents) => out.write_all(contents)?,
             Outcome::Response(response) => writeln!(out, "{}", response.expose())?,
             Outcome::Said => {}

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Home, finish, program};
 
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["quickstart"],
     &["key"],
@@ -28,6 +28,8 @@ const COMMANDS: [&[&str]; 23] = [
     &["vault", "export"],
     &["vault", "import"],
     &["device"],
+    &["vectors"],
+    &["vectors", "run"],
 ];
 
 fn help(command: &[&str], flag: &str) -> String {
