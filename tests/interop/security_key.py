@@ -553,7 +553,7 @@ def check_credential_management(key):
     with refused(ERR.PIN_AUTH_INVALID):
         manager(ctap, rp_id=OTHER_RP_ID).enumerate_rps_begin()
     with refused(ERR.PIN_AUTH_INVALID):
-        manager(ctap, PERMISSION.GET_ASSERTION).get_metadata()
+        manager(ctap, PERMISSION.GET_ASSERTION, RP_ID).get_metadata()
     manager(ctap, rp_id=RP_ID).delete_cred(descriptor(credential_id(made[1])))
     with refused(ERR.NO_CREDENTIALS):
         manager(ctap).delete_cred(descriptor(credential_id(made[1])))
