@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """python-fido2 as the platform of a security key: `countersign device` over UDP, through a CtapHidConnection of our own.
 
-    security_key.py PROGRAM [CHECK...]     (cargo xtask interop builds the program)
+    security_key.py PROGRAM ATTESTATION [CHECK...]     (cargo xtask interop makes both)
+
+ATTESTATION is a directory of cargo xtask attestation-cert with a serial number.
 
 Each check has a key of its own in a fresh directory. All of them run, whatever becomes of the others; one that fails
 fails the run.
@@ -495,6 +497,7 @@ def check_attestation(key):
         attestation = Attestation.for_type(made.fmt)()
         attestation.verify(made.att_stmt, made.auth_data, HASH)
         assert isinstance(attestation, PackedAttestation), made.fmt
+        assert "x5c" not in made.att_stmt
         get(ctap, allow=[descriptor(credential_id(made))]).verify(HASH, public_key(made))
     unknown = {"type": "public-key", "alg": -65000}
     with refused(ERR.UNSUPPORTED_ALGORITHM):
@@ -702,27 +705,36 @@ def check_min_pin_length(key):
 
 
 def check_enterprise_attestation(key):
-    """Enterprise attestation is enabled where it is offered; elsewhere there is no such command."""
+    """Enterprise attestation: not before it is enabled; then for who asks; until the reset."""
     ctap = with_pin(key)
-    offered = "ep" in ctap.info.options
-    print(f"    enterprise attestation is {'' if offered else 'not '}offered by this key")
-    if not offered:
-        assert 1 not in (ctap.info.authenticator_config_commands or [])
-        token, protocol = token_for(ctap, PERMISSION.AUTHENTICATOR_CFG)
-        message = b"\xff" * 32 + b"\x0d\x01"
-        with refused(ERR.INVALID_PARAMETER, ERR.INVALID_SUBCOMMAND, ERR.INVALID_COMMAND):
-            ctap.config(1, None, protocol.VERSION, protocol.authenticate(token, message))
-        return
     assert ctap.info.options["ep"] is False
     with refused(ERR.INVALID_PARAMETER):
-        create(ctap, rk=False, enterprise_attestation=1)
+        create(ctap, rk=False, enterprise_attestation=2)
+    configurator(ctap).enable_enterprise_attestation()
     configurator(ctap).enable_enterprise_attestation()
     assert ctap.get_info().options["ep"] is True
     with refused(ERR.INVALID_OPTION):
         create(ctap, rk=False, enterprise_attestation=3)
-    made = create(ctap, rk=False, enterprise_attestation=2)
-    PackedAttestation().verify(made.att_stmt, made.auth_data, HASH)
-    assert made.ep_att is True and made.att_stmt["x5c"]
+    for asked, expected in ((2, True), (1, None), (None, None)):
+        made = create(ctap, rk=False, enterprise_attestation=asked)
+        PackedAttestation().verify(made.att_stmt, made.auth_data, HASH)
+        assert made.att_stmt["x5c"] and made.ep_att == expected, (asked, made.ep_att)
+    ctap = key.power_cycle()
+    assert ctap.get_info().options["ep"] is True
+    ctap.reset()
+    assert ctap.get_info().options["ep"] is False
+
+
+def check_no_enterprise_attestation(key):
+    """Where there is no certificate there is no enterprise attestation, and no command to enable it."""
+    ctap = with_pin(key)
+    assert "ep" not in ctap.info.options and 1 not in ctap.info.authenticator_config_commands
+    with refused(ERR.INVALID_PARAMETER):
+        create(ctap, rk=False, enterprise_attestation=2)
+    token, protocol = token_for(ctap, PERMISSION.AUTHENTICATOR_CFG)
+    message = b"\xff" * 32 + b"\x0d\x01"
+    with refused(ERR.INVALID_PARAMETER, ERR.INVALID_SUBCOMMAND):
+        ctap.config(1, None, protocol.VERSION, protocol.authenticate(token, message))
 
 
 def check_reset_window(key):
@@ -879,13 +891,14 @@ def check_client_and_server(key):
 
 
 CHECKS = {name.removeprefix("check_"): check for name, check in list(globals().items()) if name.startswith("check_")}
-# Where nobody touches, the time-out is waited for.
-ARGUMENTS = {"cancel": ["--touch-timeout", "1"]}
 
 
-def run(program, name):
+def run(program, attestation, name):
+    # Where nobody touches, the time-out is waited for.
+    vouched = ["--attestation", attestation, "--enterprise-attestation", attestation]
+    more = {"cancel": ["--touch-timeout", "1"], "enterprise_attestation": vouched}
     with tempfile.TemporaryDirectory() as directory:
-        key = Key(program, directory, *ARGUMENTS.get(name, []))
+        key = Key(program, directory, *more.get(name, []))
         try:
             CHECKS[name](key)
         finally:
@@ -893,12 +906,12 @@ def run(program, name):
 
 
 def main():
-    program, *names = sys.argv[1:]
+    program, attestation, *names = sys.argv[1:]
     failed = []
     for name in names or CHECKS:
         begun = time.monotonic()
         try:
-            run(program, name)
+            run(program, attestation, name)
         except Exception:
             failed.append(name)
             print(f"FAILED python-fido2 over UDP: {name}", flush=True)

@@ -1,8 +1,12 @@
 //! Independent eyes: Python libraries that others wrote, and our reference reader, judge what the programs make.
 
-use std::{path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::run as command;
+use crate::{attestation_cert, run as command};
 
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     let venv = root.join("target/interop-venv");
@@ -37,6 +41,18 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
         Command::new(&python)
             .arg(root.join("tests/interop/security_key.py"))
             .arg(release.join("countersign"))
+            .arg(attestation(root)?)
             .current_dir(root),
     )
+}
+
+/// A new attestation key and its certificate, with a serial number as enterprise attestation may have it.
+fn attestation(root: &Path) -> Result<PathBuf, String> {
+    let directory = root.join("target/interop-attestation");
+    if directory.exists() {
+        fs::remove_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    }
+    let name = directory.to_str().ok_or("the path of the repository is not UTF-8")?;
+    attestation_cert::run(&[name, "--serial", "01020304"])?;
+    Ok(directory)
 }
