@@ -309,3 +309,22 @@ fn wrapped_credential_of_a_locked_store_waits_for_its_unlocking() {
     let (question, _) = world.until_asked(step);
     assert_eq!(question.purpose, countersign::authenticator::Purpose::Unlock);
 }
+
+/// thirdPartyPayment and hmac-secret are all that extensions can do for it; credBlob is not stored.
+#[test]
+fn wrapped_credential_keeps_what_extensions_need() {
+    let mut world = fresh();
+    let mut request = create();
+    request.extensions.third_party_payment = Some(true);
+    request.extensions.cred_blob = Some(vec![1; 16].into());
+    let made = made(world.make(request, Person::Willing));
+    let outputs = view(&made.auth_data);
+    assert_eq!(outputs.extensions().unwrap().named("credBlob").unwrap().boolean(), Some(false));
+    let id = outputs.attested.unwrap().1;
+    assert!(opened(&world, &id).facts.third_party_payment);
+    let mut request = get_named(&[&id]);
+    request.extensions.third_party_payment = Some(true);
+    let assertion = asserted(world.get(request, Person::Willing));
+    let outputs = view(&assertion.auth_data).extensions().unwrap();
+    assert_eq!(outputs.named("thirdPartyPayment").unwrap().boolean(), Some(true));
+}
