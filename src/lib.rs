@@ -17,6 +17,7 @@
 //! - [`client`]: the WebAuthn client. Whose RP ID it may be, what is signed, what the PRF is evaluated on.
 //! - [`vault`]: a key that passkeys, codes and devices open, and the items under it; storage that is not trusted.
 //! - [`ctaphid`]: messages over 64-byte reports.
+//! - `ctap1`, with the feature `u2f`: U2F messages.
 //! - [`extension`], [`pin_uv`], [`ctap2`], [`attestation`]: the parts of CTAP that the machine is made of.
 //! - [`credential`]: what a passkey is, and the joints to whoever keeps it.
 //! - [`webauthn`], [`crypto`], [`cose`], [`cbor`], [`secret`], [`user`], [`time`]: the ground floor.
@@ -45,6 +46,8 @@ pub mod client;
 pub mod cose;
 pub mod credential;
 pub mod crypto;
+#[cfg(feature = "u2f")]
+pub mod ctap1;
 pub mod ctap2;
 pub mod ctaphid;
 pub mod device;

@@ -12,7 +12,7 @@ use super::{
     step::{Approval, Channel, Job as AnyJob, Outcome, Refusal, Step},
 };
 use crate::{
-    credential::{ChangeSet, CredProtect, CredentialRecord, Query},
+    credential::{Backup, ChangeSet, CredProtect, Credential, CredentialRecord, Query},
     ctap2::{GetAssertion, GetAssertionResponse, LargeBlobOutput, Response, Status},
     extension,
     pin_uv::Permissions,
@@ -337,12 +337,21 @@ impl Authenticator {
 
     /// Zero for ever, or one more than last time.
     pub(super) fn next_sign_count(&self, record: &CredentialRecord) -> u32 {
-        let last = if record.is_wrapped() { self.state.sign_count } else { record.credential.sign_count };
-        if self.counts(record) { last.saturating_add(1) } else { 0 }
+        let Credential { backup, sign_count, .. } = record.credential;
+        match (record.is_wrapped(), self.counts(backup)) {
+            (true, _) => self.next_shared_count(backup),
+            (false, true) => sign_count.saturating_add(1),
+            (false, false) => 0,
+        }
     }
 
-    fn counts(&self, record: &CredentialRecord) -> bool {
-        self.settings.sign_count == CounterPolicy::PerCredential && !record.credential.backup.eligible()
+    /// The same, of a wrapped credential.
+    pub(super) fn next_shared_count(&self, backup: Backup) -> u32 {
+        if self.counts(backup) { self.state.sign_count.saturating_add(1) } else { 0 }
+    }
+
+    fn counts(&self, backup: Backup) -> bool {
+        self.settings.sign_count == CounterPolicy::PerCredential && !backup.eligible()
     }
 
     /// Lets the response leave; before it does, the counter, the date of use and a large blob are committed, if there are
@@ -355,10 +364,10 @@ impl Authenticator {
         now: Moment,
     ) -> Step {
         if record.is_wrapped() {
-            return self.deliver_wrapped(&record, outcome, remember);
+            return self.deliver_wrapped(record.credential.backup, outcome, remember);
         }
         let dated = self.settings.record_last_use && now.date.is_some();
-        if !self.counts(&record) && !dated && !wrote_large_blob(&outcome) {
+        if !self.counts(record.credential.backup) && !dated && !wrote_large_blob(&outcome) {
             return self.finish(outcome, remember);
         }
         record.credential.sign_count = self.next_sign_count(&record);
@@ -371,17 +380,17 @@ impl Authenticator {
     }
 
     /// Of a wrapped credential nothing is kept but the counter that it shares with the others.
-    fn deliver_wrapped(
+    pub(super) fn deliver_wrapped(
         &mut self,
-        record: &CredentialRecord,
+        backup: Backup,
         outcome: Outcome,
         remember: Option<Stateful>,
     ) -> Step {
-        if !self.counts(record) {
+        if !self.counts(backup) {
             return self.finish(outcome, remember);
         }
         let mut state = self.state.clone_secret();
-        state.sign_count = self.next_sign_count(record);
+        state.sign_count = self.next_shared_count(backup);
         self.commit(ChangeSet::default(), Some(state), outcome, remember)
     }
 }

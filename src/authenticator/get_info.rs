@@ -166,6 +166,8 @@ fn versions(authenticator: &Authenticator) -> Vec<&'static str> {
     if settings.credential_management_preview {
         versions.push("FIDO_2_1_PRE");
     }
+    #[cfg(feature = "u2f")]
+    versions.extend(authenticator.offers_u2f().then_some(crate::ctap1::VERSION));
     versions
 }
 

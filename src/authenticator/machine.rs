@@ -351,6 +351,8 @@ impl Authenticator {
             Job::GetAssertion(job) => self.get_assertion_found(job, records, now, rng).into(),
             Job::GetNextAssertion(cursor) => self.get_next_assertion_found(cursor, records, now, rng).into(),
             Job::Manage(task) => self.managed_found(*task, records, now).into(),
+            #[cfg(feature = "u2f")]
+            Job::U2f(job) => self.u2f_found(*job, records, now).into(),
             Job::Select | Job::Probe(_) | Job::Reset | Job::ClientPin(_) => Step::failed(Status::Other),
         }
     }
@@ -613,7 +615,7 @@ impl Authenticator {
     }
 
     /// A command takes the floor, unless a commit has to be reported first.
-    fn claim_floor(&mut self) -> Result<(), Status> {
+    pub(super) fn claim_floor(&mut self) -> Result<(), Status> {
         if self.unsettled {
             return Err(Status::NotAllowed);
         }
@@ -638,6 +640,8 @@ impl Authenticator {
             Job::MakeCredential(job) => self.make_credential_approved(job, &approval, now, rng).into(),
             Job::GetAssertion(job) => self.get_assertion_approved(job, approval).into(),
             Job::ClientPin(job) => self.client_pin_approved(job, &approval, now, rng).into(),
+            #[cfg(feature = "u2f")]
+            Job::U2f(job) => self.u2f_approved(*job, &approval, now, rng).into(),
             Job::Select => Step::respond(Response::Empty),
             Job::Probe(status) => Step::failed(status),
             Job::Reset => self.reset_approved(),

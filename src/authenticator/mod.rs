@@ -24,6 +24,8 @@ mod settings;
 mod state;
 mod step;
 mod token;
+#[cfg(feature = "u2f")]
+mod u2f;
 mod verification;
 mod wrapped;
 

@@ -6,7 +6,7 @@ use super::pin::PinEntry;
 use crate::{
     credential::Credential,
     pin_uv::Permissions,
-    webauthn::{CredentialId, RpEntity, RpId, UserEntity},
+    webauthn::{CredentialId, RpEntity, RpId, RpIdHash, UserEntity},
 };
 
 /// A question for a person. The host shows it until it is answered or its deadline has passed.
@@ -63,6 +63,13 @@ pub enum Purpose {
         permissions: Permissions,
         /// The relying party that it is for, where it is for one.
         rp_id: Option<RpId>,
+    },
+    /// Register, or sign in, over U2F: the site is known by a hash only.
+    U2f {
+        /// SHA-256 of its RP ID or application identity.
+        application: RpIdHash,
+        /// Whether a credential is made, and not used.
+        registers: bool,
     },
     /// Delete every passkey and the PIN.
     Reset {

@@ -127,6 +127,8 @@ pub(super) enum Job {
     GetNextAssertion(Box<get_assertion::Cursor>),
     /// authenticatorCredentialManagement, with the records that it needs.
     Manage(Box<Task>),
+    #[cfg(feature = "u2f")]
+    U2f(Box<super::u2f::Job>),
     Select,
     /// The zero-length pinUvAuthParam; ends in the status.
     Probe(Status),

@@ -181,6 +181,8 @@ impl Authenticator {
             Job::MakeCredential(job) => make_credential::purpose(job),
             Job::GetAssertion(job) => self.sign_in_purpose(job),
             Job::ClientPin(job) => Self::authorization_purpose(job),
+            #[cfg(feature = "u2f")]
+            Job::U2f(job) => super::u2f::purpose(job),
             Job::Reset => self.reset_purpose(),
             Job::GetNextAssertion(_) | Job::Manage(_) | Job::Select | Job::Probe(_) => Purpose::Select,
         }

@@ -31,6 +31,8 @@ pub enum Response {
     /// Done, and there is nothing to say: authenticatorReset, authenticatorSelection, authenticatorConfig, and the
     /// sub-commands that change something.
     Empty,
+    /// A U2F command: its response with the status word at the end, complete.
+    U2f(Vec<u8>),
     /// The command failed.
     Failed(Status),
 }
@@ -53,6 +55,7 @@ impl Response {
             Self::CredentialManagement(response) => response.write(&mut writer),
             Self::LargeBlobs(response) => response.write(&mut writer),
             Self::Empty => {}
+            Self::U2f(bytes) => return Ok(bytes.clone()),
             Self::Failed(status) => return Ok(Vec::from([status.byte()])),
         }
         Ok(writer.finish())

@@ -26,5 +26,7 @@ mod provider;
 mod requests;
 mod reset;
 mod tokens;
+#[cfg(feature = "u2f")]
+mod u2f;
 mod wire;
 mod wrapped;

@@ -9,13 +9,14 @@ use std::{
 /// Every room, top floor first, with the rooms that it may import from. An arrow up is impossible to write here: a room
 /// may name only rooms that stand below it in this list.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("device", &["authenticator", "credential", "ctap2", "ctaphid", "time"]),
+    ("device", &["authenticator", "credential", "ctap1", "ctap2", "ctaphid", "time"]),
     ("provider", &["authenticator", "client", "credential", "ctap2", "webauthn", "time"]),
     (
         "authenticator",
         &[
             "extension",
             "pin_uv",
+            "ctap1",
             "ctap2",
             "attestation",
             "credential",
@@ -32,6 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("vault", &["credential", "webauthn", "crypto", "cose", "cbor", "secret", "time"]),
     ("extension", &["pin_uv", "ctap2", "credential", "webauthn", "crypto", "cbor", "secret", "user"]),
     ("pin_uv", &["webauthn", "crypto", "cose", "secret", "time"]),
+    ("ctap1", &["ctap2", "webauthn", "cose"]),
     ("ctap2", &["webauthn", "cose", "cbor"]),
     ("attestation", &["webauthn", "crypto", "cose"]),
     ("credential", &["webauthn", "crypto", "cose", "cbor", "secret", "time"]),

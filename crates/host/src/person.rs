@@ -39,6 +39,12 @@ pub fn describe(purpose: &Purpose) -> String {
                 rp_id.as_ref().map_or(String::new(), |rp_id| format!(" for {}", shown(rp_id.as_str())));
             format!("Let the computer {}{whose} on your behalf?", permitted(*permissions))
         }
+        Purpose::U2f { registers: true, .. } => {
+            "Register with a site that did not say its name (U2F)?".to_owned()
+        }
+        Purpose::U2f { registers: false, .. } => {
+            "Sign in to a site that did not say its name (U2F)?".to_owned()
+        }
         Purpose::Reset { .. } => "Delete EVERY passkey and the PIN of this authenticator?".to_owned(),
         Purpose::Unlock => "Unlock the passkeys?".to_owned(),
     }
