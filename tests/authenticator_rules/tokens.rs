@@ -628,3 +628,14 @@ fn store_state_does_not_go_back_when_the_host_changes_its_store_during_an_unlock
     let second = seen(&mut world, &token);
     assert!(before != first && first != second && second != before);
 }
+
+#[test]
+fn persistent_token_is_none_where_the_setting_is_turned_off() {
+    let mut world = key();
+    let token = world.token(PCMR, None);
+    let off = Settings { persistent_read_only: false, ..world.authenticator.settings().clone() };
+    let state = world.store.load_state().unwrap();
+    world.authenticator = Authenticator::new(off, state.as_ref(), Arc::new(RustCrypto)).unwrap();
+    assert_failed(&metadata(&mut world, &token), Status::PinAuthInvalid);
+    assert_eq!((info(&mut world).enc_identifier, info(&mut world).enc_cred_store_state), (None, None));
+}
