@@ -16,6 +16,7 @@ use countersign::{
         GetAssertion, GetAssertionExtensions, MakeCredential, MakeCredentialExtensions, Options, Request,
         Response, Status,
     },
+    pin_uv::Permissions,
     vault::{VaultError, VaultStorage},
     webauthn::{
         AuthenticatorDataView, ClientDataHash, PrfInputs, PrfSalt, PrfSalts, RpEntity, RpId, UserEntity,
@@ -405,4 +406,18 @@ fn a_person_is_shown_no_control_characters_of_a_relying_party() {
     let shown = countersign_host::describe(&person.0[0].purpose);
     assert!(shown.contains("example.com") && shown.contains("bob"), "{shown}");
     assert!(!shown.contains(['\u{1b}', '\n', '\u{202e}']), "{shown:?}");
+}
+
+#[test]
+fn a_person_is_told_what_a_platform_would_be_allowed_to_do() {
+    let describe = |permissions, rp_id: Option<&str>| {
+        let rp_id = rp_id.map(|rp_id| RpId::new(rp_id).unwrap());
+        countersign_host::describe(&Purpose::Authorize { permissions, rp_id })
+    };
+    let both = Permissions::MAKE_CREDENTIAL.and(Permissions::GET_ASSERTION);
+    let shown = describe(both, Some("example.com"));
+    assert_eq!(shown, "Let the computer make passkeys, sign in for example.com on your behalf?");
+    let shown = describe(Permissions::CREDENTIAL_MANAGEMENT, None);
+    assert_eq!(shown, "Let the computer list, change and delete passkeys on your behalf?");
+    assert!(describe(Permissions::PERSISTENT_READ_ONLY, None).contains("until the PIN is changed"));
 }
