@@ -912,6 +912,22 @@ fn uv_failure_that_nobody_asked_for_is_a_refusal() {
     assert_eq!(uv_retries(&mut world), 5);
 }
 
+#[test]
+fn uv_failure_is_counted_in_a_store_that_has_to_be_unlocked_first() {
+    let mut world = World::with_host_verifier();
+    let request = uv_request(&mut world);
+    let step = world.begin(request);
+    let (_, pending) = world.until_asked(step);
+    let step = world.authenticator.answer(pending, Answer::NotRecognised, world.now, &mut world.rng);
+    let (_, pending) = world.until_commit(step, Person::Absent);
+    let locked = world.authenticator.committed(pending, Err(StoreError::Locked), world.now, &mut world.rng);
+    let (question, pending) = world.until_asked(locked);
+    assert_eq!(question.purpose, Purpose::Unlock);
+    let step = world.authenticator.answer(pending, Answer::Unlocked, world.now, &mut world.rng);
+    assert_failed(&world.finish(step, Person::Absent).response, Status::UvInvalid);
+    assert_eq!(uv_retries(&mut world), 4);
+}
+
 // The host's policy
 
 struct NoDigits {
