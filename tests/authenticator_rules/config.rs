@@ -8,14 +8,17 @@ use countersign::{
     cbor::{Item, Profile, Writer},
     credential::StoreError,
     crypto::RustCrypto,
-    ctap2::{Config, Configure, PinUvAuth, Request, Response, SetMinPinLength, Status},
+    ctap2::{
+        Config, Configure, CredentialManagement, ManageCredentials, PinUvAuth, Request, Response,
+        SetMinPinLength, Status,
+    },
     pin_uv::PinUvAuthProtocol,
 };
 
 use crate::{
     common::{
         attesters::attester,
-        platform::{ACFG, MC, Platform, Token},
+        platform::{ACFG, MC, PCMR, Platform, Token},
         world::{PIN, Person, World},
     },
     requests::*,
@@ -275,9 +278,14 @@ fn config_pin_shorter_than_the_new_minimum_has_to_be_changed() {
 #[test]
 fn config_forced_pin_change_ends_the_tokens_that_the_pin_gave_out() {
     let mut world = protected();
+    let persistent = world.token(PCMR, None);
     let token = world.token(ACFG, None);
     assert_eq!(world.config(force(), Some(&token)), Response::Empty);
     assert_failed(&world.config(Configure::ToggleAlwaysUv, Some(&token)), Status::PinAuthInvalid);
+    let mut request = CredentialManagement::new(ManageCredentials::GetMetadata);
+    request.pin_uv_auth = persistent.auth(&[&request.signed]);
+    let response = world.call(Request::CredentialManagement(request), Person::Absent);
+    assert_failed(&response, Status::PinAuthInvalid);
 }
 
 #[test]
