@@ -38,8 +38,8 @@ use rand_core::CryptoRng;
 use crate::{
     authenticator::{Answer, Authenticator, Channel, Pending, Question, Step, Turn, run},
     credential::CredentialStore,
-    ctap2::Status,
-    ctaphid::{Capabilities, Identity, KeepaliveStatus, Link, Received, Report},
+    ctap2::{Response, Status},
+    ctaphid::{Capabilities, Command, Identity, KeepaliveStatus, Link, Received, Report},
     time::Moment,
 };
 
@@ -52,6 +52,8 @@ pub struct Device {
     link: Link,
     /// The number of the last transaction.
     transaction: u64,
+    /// Its command, which says how the response is written.
+    command: Command,
     stage: Stage,
     /// Whose job the machine has. There is one at most, so that a stranger who begins and abandons commands does not
     /// pile them up.
@@ -99,7 +101,14 @@ pub struct Job {
 }
 
 enum Work {
-    Begin { channel: Channel, message: Vec<u8> },
+    Begin {
+        channel: Channel,
+        message: Vec<u8>,
+    },
+    #[cfg(feature = "u2f")]
+    BeginU2f {
+        message: Vec<u8>,
+    },
     Answer(Pending, Answer),
     Cancel(Pending),
 }
@@ -132,6 +141,8 @@ impl Job {
         rng: &mut dyn CryptoRng,
     ) -> (JobId, Step) {
         let step = match self.work {
+            #[cfg(feature = "u2f")]
+            Work::BeginU2f { message } => authenticator.begin_u2f(&message, now),
             Work::Begin { channel, message } => authenticator.begin_ctap(channel, &message, now, rng),
             Work::Answer(pending, answer) => authenticator.answer(pending, answer, now, rng),
             Work::Cancel(pending) => authenticator.cancel(pending),
@@ -151,14 +162,26 @@ impl Device {
     /// Plugs in. `version` is the device version that CTAPHID_INIT tells: major, minor, build. Draws 4 bytes, by which
     /// the numbers of channels begin elsewhere each time.
     pub fn new(version: [u8; 3], rng: &mut dyn CryptoRng) -> Self {
+        // CTAPHID_MSG, the way of U2F, is not there.
+        Self::plugged_in(Identity { version, capabilities: Capabilities { wink: true, msg: false } }, rng)
+    }
+
+    /// Plugs in with CTAPHID_MSG: for an authenticator that speaks U2F, which it does with an ES256 attester. A client
+    /// of U2F that is asked to wait for a touch gets keepalives, as those of CTAP2 do, and SW_CONDITIONS_NOT_SATISFIED
+    /// when nobody touched in time.
+    #[cfg(feature = "u2f")]
+    pub fn with_u2f(version: [u8; 3], rng: &mut dyn CryptoRng) -> Self {
+        Self::plugged_in(Identity { version, capabilities: Capabilities { wink: true, msg: true } }, rng)
+    }
+
+    fn plugged_in(identity: Identity, rng: &mut dyn CryptoRng) -> Self {
         let mut seed = [0; 4];
         rng.fill_bytes(&mut seed);
-        // CTAPHID_MSG, the way of U2F, is not there.
-        let identity = Identity { version, capabilities: Capabilities { wink: true, msg: false } };
         Self {
             identity,
             link: Link::new(identity, u32::from_be_bytes(seed)),
             transaction: 0,
+            command: Command::Cbor,
             stage: Stage::Idle,
             out: None,
             events: VecDeque::new(),
@@ -174,8 +197,9 @@ impl Device {
     /// Takes one report.
     pub fn receive(&mut self, report: &Report, now: Moment) {
         match self.link.receive(report, now.ticks) {
-            Some(Received::Message { channel, message, .. }) => {
+            Some(Received::Message { channel, command, message }) => {
                 self.transaction = self.transaction.wrapping_add(1);
+                self.command = command;
                 self.stage = Stage::Waiting { channel: Channel(channel), message };
                 self.hand_out_waiting();
             }
@@ -213,7 +237,7 @@ impl Device {
         match (turn, stage) {
             (Turn::Done(outcome), Some(_)) => {
                 self.stage = Stage::Idle;
-                self.link.respond(outcome.response.encode());
+                self.link.respond(self.encode(&outcome.response));
             }
             (Turn::Ask(question, pending), Some(false)) => self.ask(question, pending, now),
             // Nobody is to be asked any more.
@@ -221,6 +245,15 @@ impl Device {
             (Turn::Done(_), None) => {}
         }
         self.hand_out_waiting();
+    }
+
+    /// The response as the transaction's command has it.
+    fn encode(&self, response: &Response) -> Vec<u8> {
+        match self.command {
+            #[cfg(feature = "u2f")]
+            Command::Msg => crate::ctap1::encode(response),
+            _ => response.encode(),
+        }
     }
 
     /// Does what is due (keepalives, time-outs), and says at which tick something will be due next.
@@ -324,6 +357,14 @@ impl Device {
         self.events.push_back(Event::Job(Job { id: JobId(transaction), work }));
     }
 
+    fn begin(&self, channel: Channel, message: Vec<u8>) -> Work {
+        match self.command {
+            #[cfg(feature = "u2f")]
+            Command::Msg => Work::BeginU2f { message },
+            _ => Work::Begin { channel, message },
+        }
+    }
+
     /// Begins the command that waits, if the machine is free.
     fn hand_out_waiting(&mut self) {
         if self.out.is_some() {
@@ -331,7 +372,8 @@ impl Device {
         }
         self.stage = match core::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Waiting { channel, message } => {
-                self.hand_out(self.transaction, Work::Begin { channel, message });
+                let work = self.begin(channel, message);
+                self.hand_out(self.transaction, work);
                 Stage::Out { cancelled: false }
             }
             other => other,

@@ -477,3 +477,52 @@ fn jobs_go_to_other_threads() {
     is_send::<Device>();
     is_send::<countersign::device::Finished>();
 }
+
+/// U2F over CTAPHID_MSG: register and authenticate with a touch that is waited for, and the words for what is refused.
+#[cfg(feature = "u2f")]
+#[test]
+fn u2f_messages_are_answered_over_ctaphid_msg() {
+    const MSG: u8 = 0x03;
+    const KEEPALIVE: u8 = 0x3b;
+    let mut bench = Bench::new();
+    let settings = bench.world.authenticator.settings().clone();
+    let machine = countersign::authenticator::Authenticator::new(
+        settings,
+        None,
+        std::sync::Arc::new(countersign::crypto::RustCrypto),
+    );
+    bench.world.authenticator =
+        machine.unwrap().with_attester(common::attesters::attester("fido-u2f.ES256")).unwrap();
+    bench.device = Device::with_u2f([1, 0, 0], &mut bench.world.rng);
+    bench.report(&init_request(b"12345678"));
+    let init = bench.sent().remove(0).2;
+    assert_eq!(init[16] & 0x08, 0, "CAPABILITY_NMSG is not set");
+    let channel = u32::from_be_bytes(init[8..12].try_into().unwrap());
+    let u2f = |bench: &mut Bench, apdu: &[u8], answer: Answer| {
+        bench.send(channel, MSG, apdu);
+        bench.work();
+        if let Some((id, _)) = bench.asked.pop() {
+            bench.wait(100);
+            assert!(bench.sent().iter().any(|message| message.1 == KEEPALIVE));
+            assert!(bench.answer(id, answer));
+            bench.work();
+        }
+        let (_, command, response) = bench.sent().pop().expect("a response");
+        assert_eq!(command, MSG);
+        response
+    };
+    assert_eq!(u2f(&mut bench, &[0, 3, 0, 0, 0, 0, 0], Answer::Declined), b"U2F_V2\x90\x00");
+    let register = [&[0, 1, 0, 0, 0, 0, 64][..], &[7; 64], &[0, 0]].concat();
+    assert_eq!(u2f(&mut bench, &register, Answer::Declined), [0x69, 0x85]);
+    let made = u2f(&mut bench, &register, Answer::Approved { choice: None });
+    assert_eq!((made[0], &made[made.len() - 2..]), (0x05, &[0x90, 0x00][..]));
+    let handle = &made[67..67 + usize::from(made[66])];
+    let data = [&[7; 64], &[handle.len() as u8][..], handle].concat();
+    let sign = [&[0, 2, 3, 0, 0, 0, data.len() as u8], data.as_slice(), &[0, 0]].concat();
+    let signed = u2f(&mut bench, &sign, Answer::Approved { choice: None });
+    assert_eq!((signed[0], &signed[signed.len() - 2..]), (1, &[0x90, 0x00][..]));
+    assert_eq!(u2f(&mut bench, &[0x80, 3, 0, 0], Answer::Declined), [0x6e, 0x00]);
+    // And CTAP2 beside it.
+    bench.cbor(channel, GET_INFO);
+    assert_eq!(bench.sent().pop().map(|message| (message.1, message.2[0])), Some((CBOR, SUCCESS)));
+}
