@@ -12,13 +12,13 @@ use common::{
     world::{PIN, Person, World, answer},
 };
 use countersign::{
-    authenticator::{PinEntry, Settings, Step},
+    authenticator::{Answer, PinEntry, Settings, Step, Turn},
     credential::{CredentialRecord, CredentialStore},
     crypto::sha256,
     ctap2::{
-        Config, Configure, CredentialManagement, GetAssertion, GetAssertionExtensions, LargeBlobs,
-        LargeBlobsResponse, MakeCredential, MakeCredentialExtensions, ManageCredentials, Options, Request,
-        Response, SetMinPinLength, Status,
+        ClientPin, ClientPinResponse, Config, Configure, CredentialManagement, GetAssertion,
+        GetAssertionExtensions, LargeBlobs, LargeBlobsResponse, MakeCredential, MakeCredentialExtensions,
+        ManageCredentials, Options, Request, Response, SetMinPinLength, Status,
     },
     pin_uv::PinUvAuthProtocol,
     webauthn::{
@@ -445,10 +445,10 @@ fn assert_works(rig: &mut Rig, script: &Script, what: &str) {
         let mut step = rig.world.begin(request);
         loop {
             match rig.world.turn(step) {
-                countersign::authenticator::Turn::Done(outcome) => return outcome.response,
-                countersign::authenticator::Turn::Ask(_, pending) => {
+                Turn::Done(outcome) => return outcome.response,
+                Turn::Ask(_, pending) => {
                     let pin = PinEntry::new(if old { PIN } else { NEW_PIN }).unwrap();
-                    let answer = countersign::authenticator::Answer::Pin { pin, choice: None };
+                    let answer = Answer::Pin { pin, choice: None };
                     let World { authenticator, rng, now, .. } = &mut rig.world;
                     step = authenticator.answer(pending, answer, *now, rng);
                 }
@@ -511,4 +511,29 @@ fn a_power_cut_after_each_wrong_pin_spends_the_tries_to_the_last() {
     let request = rig.platform().token_using_pin(PIN, CM, None);
     let response = rig.call(Request::ClientPin(request), Person::Absent).unwrap();
     assert_eq!(response, Response::Failed(Status::PinBlocked));
+}
+
+/// As with the PIN, failures of the host's verifier are counted for good.
+#[test]
+fn a_power_cut_after_each_failure_of_the_hosts_verifier_spends_its_tries_to_the_last() {
+    let mut world = World::with_host_verifier();
+    // It is the PIN that gives them back; without one, the power cycle itself does.
+    world.set_pin();
+    let retries = |world: &mut World| match world.client_pin(ClientPin::GetUvRetries, Person::Absent) {
+        Response::ClientPin(ClientPinResponse::UvRetries(retries)) => retries,
+        other => panic!("{other:?}"),
+    };
+    let all = retries(&mut world);
+    assert!(all > 1);
+    for left in (0..all).rev() {
+        let platform = Platform::connect(&mut world, PinUvAuthProtocol::Two);
+        let step = world.begin(Request::ClientPin(platform.token_using_uv(CM, None)));
+        let Step::Ask(_, pending) = step else { panic!("nobody is asked") };
+        let answer = Answer::NotRecognised;
+        let step = world.authenticator.answer(pending, answer, world.now, &mut world.rng);
+        let Step::Commit(changes, _) = step else { panic!("not counted") };
+        world.store.commit(changes).unwrap();
+        world.power_cycle();
+        assert_eq!(retries(&mut world), left);
+    }
 }

@@ -224,6 +224,21 @@ fn config_always_uv_toggles_with_what_hangs_on_it() {
     assert_eq!((world.option("alwaysUv"), world.option("makeCredUvNotRqd")), (Some(false), Some(true)));
 }
 
+#[cfg(feature = "u2f")]
+#[test]
+fn config_always_uv_turns_u2f_off_and_on_again() {
+    let mut world = unprotected();
+    world.authenticator =
+        Authenticator::new(world.authenticator.settings().clone(), None, Arc::new(RustCrypto))
+            .unwrap()
+            .with_attester(attester("packed.ES256"))
+            .unwrap();
+    for offered in [true, false, true] {
+        assert_eq!(world.authenticator.info().versions.contains(&"U2F_V2"), offered);
+        assert_eq!(world.config(Configure::ToggleAlwaysUv, None), Response::Empty);
+    }
+}
+
 #[test]
 fn config_min_pin_length_only_grows() {
     let mut world = unprotected();
