@@ -77,6 +77,12 @@ impl Authenticator {
         }
     }
 
+    /// Whether it speaks U2F at all (it is silent under alwaysUv, which may change): for transports that say so when
+    /// they are plugged in.
+    pub fn has_u2f(&self) -> bool {
+        self.u2f_attester().is_some()
+    }
+
     /// Whether getInfo may list `U2F_V2`.
     pub(super) fn offers_u2f(&self) -> bool {
         self.u2f_attester().is_some() && !self.always_uv()

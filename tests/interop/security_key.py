@@ -27,6 +27,7 @@ from fido2.attestation import Attestation, PackedAttestation
 from fido2.client import ClientError, DefaultClientDataCollector, Fido2Client, UserInteraction
 from fido2.cose import CoseKey
 from fido2.ctap import CtapError
+from fido2.ctap1 import APDU, ApduError, Ctap1
 from fido2.ctap2 import Config, CredentialManagement, Ctap2, LargeBlobs
 from fido2.ctap2.extensions import (
     CredBlobExtension,
@@ -128,6 +129,17 @@ def refused(*codes):
         assert error.code in codes, f"{error} instead of {codes}"
     else:
         raise AssertionError(f"not refused with {codes}")
+
+
+@contextlib.contextmanager
+def refused_by_word(word):
+    """What is in here must be refused, with this status word."""
+    try:
+        yield
+    except ApduError as error:
+        assert error.code == word, f"{error.code:04x} instead of {word:04x}"
+    else:
+        raise AssertionError(f"not refused with {word:04x}")
 
 
 def sha256(data):
@@ -737,6 +749,42 @@ def check_no_enterprise_attestation(key):
         ctap.config(1, None, protocol.VERSION, protocol.authenticate(token, message))
 
 
+def check_u2f(key):
+    """U2F: register, authenticate, whose handle it is; one credential for both protocols; off under alwaysUv."""
+    device = key.device()
+    assert not device.capabilities & CAPABILITY.NMSG
+    ctap1, ctap = Ctap1(device), key.platform()
+    assert "U2F_V2" in ctap.info.versions and ctap1.get_version() == "U2F_V2"
+    application = sha256(RP_ID.encode())
+    made = ctap1.register(HASH, application)
+    made.verify(application, HASH)
+    signed = ctap1.authenticate(HASH, application, made.key_handle)
+    signed.verify(application, HASH, made.public_key)
+    assert signed.user_presence == 1
+    with refused_by_word(APDU.USE_NOT_SATISFIED):
+        ctap1.authenticate(HASH, application, made.key_handle, check_only=True)
+    for handle, whose in ((made.key_handle, sha256(OTHER_RP_ID.encode())), (b"x" * 64, application)):
+        with refused_by_word(APDU.WRONG_DATA):
+            ctap1.authenticate(HASH, whose, handle, check_only=True)
+    # Made over U2F, used over CTAP2, and the other way round, with one counter.
+    assertion = get(ctap, allow=[descriptor(made.key_handle)])
+    x, y = made.public_key[1:33], made.public_key[33:]
+    assertion.verify(HASH, CoseKey.parse({1: 2, 3: -7, -1: 1, -2: x, -3: y}))
+    wrapped = create(ctap, rk=False)
+    again = ctap1.authenticate(HASH, application, credential_id(wrapped))
+    again.verify(application, HASH, b"\x04" + public_key(wrapped)[-2] + public_key(wrapped)[-3])
+    assert signed.counter < assertion.auth_data.counter < again.counter
+    key.order("touch off")
+    with refused_by_word(APDU.USE_NOT_SATISFIED):
+        ctap1.register(HASH, application)
+    key.order("touch on")
+    ctap = with_pin(key)
+    configurator(ctap).toggle_always_uv()
+    assert "U2F_V2" not in ctap.get_info().versions
+    with refused_by_word(0x6986):
+        ctap1.register(HASH, application)
+
+
 def check_reset_window(key):
     """Reset within 10 seconds of power-up takes everything; later it is not allowed."""
     ctap = with_pin(key)
@@ -896,7 +944,8 @@ CHECKS = {name.removeprefix("check_"): check for name, check in list(globals().i
 def run(program, attestation, name):
     # Where nobody touches, the time-out is waited for.
     vouched = ["--attestation", attestation, "--enterprise-attestation", attestation]
-    more = {"cancel": ["--touch-timeout", "1"], "enterprise_attestation": vouched}
+    impatient = ["--touch-timeout", "1"]
+    more = {"cancel": impatient, "enterprise_attestation": vouched, "u2f": [*vouched[:2], *impatient]}
     with tempfile.TemporaryDirectory() as directory:
         key = Key(program, directory, *more.get(name, []))
         try:

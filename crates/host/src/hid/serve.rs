@@ -44,6 +44,8 @@ pub struct UdpDevice {
     reports: Reports,
     address: SocketAddr,
     device: Device,
+    /// Whether it speaks U2F, too.
+    u2f: bool,
     clock: Clock,
     machine: Machine,
     /// How often it was powered up. What the machine did before the last time is nobody's business any more.
@@ -59,6 +61,11 @@ pub struct UdpDevice {
 enum Answerer {
     Granting { touch: bool, waiting: Option<QuestionId> },
     Asking { person: PersonThread, standing: Option<(QuestionId, Standing)> },
+}
+
+fn plug_in(u2f: bool) -> Device {
+    let mut rng = OsRng::default();
+    if u2f { Device::with_u2f(VERSION, &mut rng) } else { Device::new(VERSION, &mut rng) }
 }
 
 impl UdpDevice {
@@ -78,6 +85,7 @@ impl UdpDevice {
         let (woken, wake) = UnixStream::pair().map_err(failed)?;
         woken.set_nonblocking(true).map_err(failed)?;
         let KeyParts { authenticator, store, clock } = parts;
+        let u2f = authenticator.has_u2f();
         let presence = match presence {
             Presence::Granted => Answerer::Granting { touch: true, waiting: None },
             Presence::Person(ask) => {
@@ -88,7 +96,8 @@ impl UdpDevice {
         Ok(Self {
             reports,
             address: bound,
-            device: Device::new(VERSION, &mut OsRng::default()),
+            device: plug_in(u2f),
+            u2f,
             clock,
             machine: Machine::start(authenticator, store, power_up, clock, wake),
             power_ups: 0,
@@ -267,7 +276,7 @@ impl UdpDevice {
         self.device.disconnect(&mut rng);
         self.attend();
         self.power_ups += 1;
-        self.device = Device::new(VERSION, &mut rng);
+        self.device = plug_in(self.u2f);
         self.clock = Clock::start();
         self.machine.power_cycle(self.clock);
         self.cycling.push(caller);
