@@ -1,4 +1,5 @@
 //! Attestation keys and certificates as files.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails, also in its helpers")]
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
