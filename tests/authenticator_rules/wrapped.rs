@@ -316,7 +316,7 @@ fn wrapped_credential_keeps_what_extensions_need() {
     let mut world = fresh();
     let mut request = create();
     request.extensions.third_party_payment = Some(true);
-    request.extensions.cred_blob = Some(vec![1; 16].into());
+    request.extensions.cred_blob = Some(vec![1; 16]);
     let made = made(world.make(request, Person::Willing));
     let outputs = view(&made.auth_data);
     assert_eq!(outputs.extensions().unwrap().named("credBlob").unwrap().boolean(), Some(false));

@@ -131,7 +131,7 @@ fn country(value: &str) -> Result<String, String> {
 
 fn from_hex(digits: &str) -> Result<Vec<u8>, String> {
     let wrong = || format!("{digits:?} is not hexadecimal");
-    if digits.is_empty() || !digits.is_ascii() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         return Err(wrong());
     }
     let pairs = (0..digits.len()).step_by(2).filter_map(|at| digits.get(at..at + 2));
