@@ -230,8 +230,9 @@ impl Device {
             return;
         }
         self.out = None;
+        // Whatever began after an abandoned command waits until that one's job is done.
         let stage = match &self.stage {
-            Stage::Out { cancelled } if transaction == self.transaction => Some(*cancelled),
+            Stage::Out { cancelled } => Some(*cancelled),
             _ => None,
         };
         match (turn, stage) {

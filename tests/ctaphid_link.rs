@@ -94,10 +94,19 @@ fn init_on_broadcast_allocates_a_fresh_channel_each_time() {
 fn init_never_allocates_the_reserved_channels() {
     for seed in [0, 1, u32::MAX - 3, u32::MAX - 2, u32::MAX - 1, u32::MAX] {
         let mut bench = Bench { link: Link::new(IDENTITY, seed), now: 0 };
-        for _ in 0..8 {
-            let channel = bench.channel();
-            assert!(channel != 0 && channel != BROADCAST, "{seed:x}");
-            bench.assert_alive(channel);
+        let channels: Vec<u32> = (0..8).map(|_| bench.channel()).collect();
+        for channel in &channels {
+            assert!(*channel != 0 && *channel != BROADCAST, "{seed:x}");
+            bench.assert_alive(*channel);
+        }
+        // Nor does anybody have those at the ends of the range who was not given them.
+        let near = (0..20).chain(BROADCAST - 20..=BROADCAST).filter(|channel| !channels.contains(channel));
+        for stranger in near {
+            assert_eq!(
+                bench.report(&initialization(stranger, PING, 0, &[])),
+                error(stranger, 0x0b),
+                "{seed:x}"
+            );
         }
     }
 }

@@ -17,7 +17,7 @@ const ALLOCATABLE: u64 = 0xffff_fffe;
 impl Channels {
     /// Nobody has one yet.
     pub(super) fn new(seed: u32) -> Self {
-        Self { first: u64::from(seed), allocated: 0 }
+        Self { first: u64::from(seed).checked_rem(ALLOCATABLE).unwrap_or(0), allocated: 0 }
     }
 
     /// A fresh channel. After 2^32 - 2 of them the numbers begin anew.
@@ -31,8 +31,8 @@ impl Channels {
     pub(super) fn contains(&self, channel: u32) -> bool {
         let Some(place) = channel.checked_sub(1).filter(|_| channel != BROADCAST) else { return false };
         // How far it is behind the first one, in a ring.
-        let ahead = u64::from(place).saturating_add(ALLOCATABLE).saturating_add(ALLOCATABLE);
-        let distance = ahead.saturating_sub(self.first).checked_rem(ALLOCATABLE);
+        let distance = u64::from(place).saturating_add(ALLOCATABLE).saturating_sub(self.first);
+        let distance = distance.checked_rem(ALLOCATABLE);
         distance.is_some_and(|distance| distance < self.allocated)
     }
 }
