@@ -11,6 +11,7 @@ use countersign::{
     ctap2::{MakeCredential, Status},
     webauthn::{CredentialId, RpIdHash},
 };
+use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -390,4 +391,24 @@ fn u2f_credential_that_goes_while_the_question_is_open_is_wrong_data() {
     let answer = crate::common::world::answer(&question, Person::Willing);
     let step = world.authenticator.answer(pending, answer, world.now, &mut world.rng);
     assert_word(&loop_to_end(&mut world, step, Person::Willing), StatusWord::WRONG_DATA.0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the bytes are: a status word that U2F has, data only with SW_NO_ERROR, and nothing stored but by consent.
+    #[test]
+    fn u2f_any_bytes_have_a_status_word(
+        header in prop::collection::vec(prop::sample::select(vec![0u8, 1, 2, 3, 7, 8, 0x80]), 0..=4),
+        body in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let mut world = key(plain());
+        let kept = world.kept();
+        let response = u2f(&mut world, &[header, body].concat(), Person::Declines);
+        let (data, word) = response.split_at(response.len() - 2);
+        let word = u16::from_be_bytes([word[0], word[1]]);
+        prop_assert!([0x9000, 0x6700, 0x6985, 0x6a80, 0x6a86, 0x6d00, 0x6e00].contains(&word), "{word:04x}");
+        prop_assert!(word == 0x9000 || data.is_empty());
+        prop_assert!(world.kept() == kept);
+    }
 }
