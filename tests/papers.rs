@@ -67,7 +67,8 @@ fn every_developer_command_that_is_named_exists() {
     let mut named = BTreeSet::new();
     for (path, text) in all_papers().into_iter().chain(gates) {
         for command in between(&text, "cargo xtask ", '\n') {
-            let command: String = command.chars().take_while(char::is_ascii_lowercase).collect();
+            let is_name = |letter: &char| letter.is_ascii_lowercase() || *letter == '-';
+            let command: String = command.chars().take_while(is_name).collect();
             // `cargo xtask ...` names none.
             if !command.is_empty() {
                 assert!(commands.contains(command.as_str()), "{}: {command}", path.display());
