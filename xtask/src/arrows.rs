@@ -34,7 +34,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("extension", &["pin_uv", "ctap2", "credential", "webauthn", "crypto", "cbor", "secret", "user"]),
     ("pin_uv", &["webauthn", "crypto", "cose", "secret", "time"]),
     ("ctap1", &["ctap2", "webauthn", "cose"]),
-    ("ctap2", &["webauthn", "cose", "cbor"]),
+    ("ctap2", &["webauthn", "cose", "cbor", "secret"]),
     ("attestation", &["webauthn", "crypto", "cose"]),
     ("credential", &["webauthn", "crypto", "cose", "cbor", "secret", "time"]),
     ("webauthn", &["crypto", "cose", "cbor", "secret", "user"]),
