@@ -343,6 +343,13 @@ fn config_is_read_member_by_member() {
 }
 
 #[test]
+fn config_without_parameters_is_written_without_them() {
+    let plain = Config::new(Configure::SetMinPinLength(SetMinPinLength::default()));
+    assert_eq!(plain.signed, [3]);
+    assert_eq!(hex::encode(Request::Config(plain).encode()), "0da10103");
+}
+
+#[test]
 fn rp_ids_of_a_length_that_does_not_exist_are_refused_in_config() {
     let listed = |ids: &[&str]| {
         let ids: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();

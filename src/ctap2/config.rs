@@ -109,8 +109,12 @@ impl Configure {
         }
     }
 
+    /// The canonical map, or nothing where there is nothing to say.
     fn parameters(&self) -> Vec<u8> {
         let Self::SetMinPinLength(parameters) = self else { return Vec::new() };
+        if *parameters == SetMinPinLength::default() {
+            return Vec::new();
+        }
         let mut writer = Writer::new();
         parameters.members().finish(&mut writer);
         writer.finish()
