@@ -27,7 +27,27 @@ pub(crate) fn request() -> Vec<Seed> {
     let mut seeds = members("ctap2_wire_negative", "vectors", "name", &["command"]);
     seeds.extend(members("ctap2_transcripts", "vectors", "id", &["mc_request", "ga_request"]));
     seeds.extend(members("ctap2_hmac_secret", "vectors", "id", &["request"]));
+    seeds.extend(managing().into_iter().map(|(name, message)| (format!("managing-{name}"), message)));
     seeds
+}
+
+/// What no vector has: one request for each sub-command that manages something.
+fn managing() -> Vec<Seed> {
+    let descriptor = "a2626964410164747970656a7075626c69632d6b6579";
+    let requests = [
+        ("metadata", format!("0aa3010103010450{}", "00".repeat(16))),
+        ("preview", format!("41a3010103010450{}", "00".repeat(16))),
+        ("rps", "0aa10102".to_owned()),
+        ("credentials", format!("0aa2010402a1015820{}", "a3".repeat(32))),
+        ("delete", format!("0aa2010602a102{descriptor}")),
+        ("update", format!("0aa2010702a202{descriptor}03a26269644101646e616d656161")),
+        ("blobs-get", "0ca2010a0300".to_owned()),
+        ("blobs-set", format!("0ca3025180{}03000411", "76be8b528d0075f7aae98d6fa57a6d3c")),
+        ("config-uv", "0da10102".to_owned()),
+        ("config-pin", "0da2010302a301060281616103f5".to_owned()),
+        ("retries", "06a10201".to_owned()),
+    ];
+    requests.map(|(name, digits)| (name.to_owned(), hex::decode(digits).expect("digits"))).to_vec()
 }
 
 /// Sessions of each kind of authenticator: registrations and sign-ins of the transcripts, the PRF exchanges, and the wire
@@ -42,11 +62,13 @@ pub(crate) fn session() -> Vec<Seed> {
     for (number, handful) in wire.chunks(20).enumerate() {
         sessions.push((format!("wire-{number}"), [&ceremonies[..2], handful].concat()));
     }
-    let kinds = [0, 1, 2, 3, 61, 63];
+    let kinds = [0, 1, 2, 3, 61, 63, 64, 65, 188];
     let all = sessions.iter().flat_map(|(name, commands)| {
         kinds.map(|kind| (format!("{name}-{kind}"), super::session::seed(kind, commands)))
     });
-    all.collect()
+    let managing = [64, 65, 66, 68, 96, 192, 193]
+        .map(|kind| (format!("managing-{kind}"), super::session::managing_seed(kind)));
+    all.chain(managing).collect()
 }
 
 /// The commands of the vectors in handfuls, each by turns on two channels.

@@ -1,14 +1,19 @@
 //! A whole session: commands, answers, time, power and store failures out of any bytes, against one authenticator.
 //!
-//! The first byte says what kind of authenticator it is. Operations are read from the front of the rest, decisions (what a
-//! person answers, what a store does) from its back; where the two meet, whoever is asked is willing.
+//! The first byte says what kind of authenticator it is, and whether a platform manages it (`session_platform.rs`).
+//! Operations are read from the front of the rest, decisions (what a person answers, what a store does) from its back; where
+//! the two meet, whoever is asked is willing.
 
-use std::{mem, sync::Arc};
+#[path = "session_platform.rs"]
+mod platform;
+
+use std::{collections::BTreeSet, mem, sync::Arc};
 
 use countersign::{
     authenticator::{
-        Answer, Argon2Cost, Authenticator, Channel, NewCredentialBackup, Outcome, Pending, PinEntry,
-        ProviderRequest, Purpose, Question, Settings, Step, UserVerification, Verification,
+        Answer, Argon2Cost, Authenticator, Channel, LargeBlobs, NewCredentialBackup, NonDiscoverable,
+        Outcome, Pending, PinEntry, ProviderRequest, Purpose, Question, Settings, Step, UserVerification,
+        Verification,
     },
     cbor::{Item, Profile},
     credential::{ChangeSet, CredentialRecord, CredentialStore, MemoryStore, Query, StateStore, StoreError},
@@ -26,20 +31,22 @@ use countersign::{
 };
 
 use super::{quick_crypto::QuickCrypto, seeded_rng::SeededRng};
+use platform::{About, Held};
 
 /// The body of the fuzz target. Real curves would take all of its time, and their branches all of its corpus.
 pub fn session(data: &[u8]) {
-    session_with(Arc::new(QuickCrypto), data);
+    let _ = session_with(Arc::new(QuickCrypto), data);
 }
 
-/// The same, with the cryptography of choice.
-pub fn session_with(crypto: Arc<dyn CryptoProvider>, data: &[u8]) {
-    let Some((kind, rest)) = data.split_first() else { return };
+/// The same, with the cryptography of choice. Which commands succeeded, by their first byte.
+pub fn session_with(crypto: Arc<dyn CryptoProvider>, data: &[u8]) -> BTreeSet<u8> {
+    let Some((kind, rest)) = data.split_first() else { return BTreeSet::new() };
     let mut session = Session::new(crypto, *kind, rest);
-    while let Some(operation) = session.input.operation() {
+    while let Some(operation) = session.input.operation(session.operations) {
         session.operate(operation);
         session.check_pin();
     }
+    session.succeeded
 }
 
 /// A seed: the commands as they are, everybody willing.
@@ -56,23 +63,54 @@ pub fn seed(kind: u8, commands: &[Vec<u8>]) -> Vec<u8> {
     seed
 }
 
+/// A seed: a platform that sets a PIN, and does with it whatever a token allows; then everything once more with tokens that
+/// are over.
+pub fn managing_seed(kind: u8) -> Vec<u8> {
+    let token = |permissions: u8| vec![19, 0, permissions, 0, 3];
+    let (mc_ga, cm, lbw, acfg, pcmr) = (token(0), token(1), token(2), token(3), token(4));
+    let register = vec![27, 6, 0, 0, 0];
+    let sign_in = vec![28, 0, 0, 0];
+    let manage = vec![22, 0, 0, 22, 1, 0, 22, 2, 15, 23, 0, 0, 23, 2, 15, 24, 2, 0, 0, 24, 0, 0];
+    let blobs = vec![25, 1, 3, 0, 0, 25, 2, 3, 1, 0, 25, 3, 3, 1, 0, 25, 4, 0, 15];
+    let configure = vec![26, 20, 0, 26, 20, 0, 26, 80, 0, 26, 133, 0, 26, 80, 0];
+    let change = vec![17, 0, 3, 2, 26, 80, 0];
+    let with_tokens_that_are_over = vec![22, 0, 0xE0, 22, 0, 0xF0, 25, 1, 3, 0, 0xF0];
+    let managing = [
+        vec![16, 0, 0],
+        [mc_ga.clone(), register, mc_ga, sign_in].concat(),
+        [cm, manage, lbw, blobs, acfg, configure].concat(),
+        change,
+        [pcmr.clone(), vec![22, 0, 0, 29, 5, 30, 1, 12, 22, 0, 0], pcmr, vec![21, 0, 21, 1]].concat(),
+        with_tokens_that_are_over,
+    ];
+    let mut seed = [vec![kind | MANAGED], managing.concat()].concat();
+    seed.resize(seed.len() + 200, 0);
+    seed
+}
+
 /// The operation that sends the bytes that follow.
 const RAW: u8 = 15;
 const OPERATIONS: u8 = 16;
+/// With those of a platform.
+const MANAGED_OPERATIONS: u8 = 32;
+/// In the first byte: a platform manages the authenticator; and everything about it is the other way round.
+const MANAGED: u8 = 64;
+const OTHERWISE: u8 = 128;
+const MAKE_CREDENTIAL: u8 = 0x01;
 const RESET: u8 = 0x07;
 const GET_NEXT_ASSERTION: u8 = 0x08;
-const RIGHT: &str = "1234";
-const WRONG: &str = "4321";
+/// The PINs that there are; the first one is what the host sets.
+const PINS: [&str; 3] = ["1234", "4321", "0123456789"];
 /// A command may be interrupted by another, which may not be interrupted again.
 const MAX_DEPTH: u8 = 1;
 
 struct Input<'a>(&'a [u8]);
 
 impl Input<'_> {
-    fn operation(&mut self) -> Option<u8> {
+    fn operation(&mut self, operations: u8) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
-        Some(first % OPERATIONS)
+        Some(first % operations)
     }
 
     /// A byte from the front; zero when there is none.
@@ -110,7 +148,15 @@ struct Session<'a> {
     store: MemoryStore,
     rng: SeededRng,
     now: Moment,
+    operations: u8,
     depth: u8,
+    /// Which of [`PINS`] is set, as the store has it.
+    current: usize,
+    /// Which commands succeeded.
+    succeeded: BTreeSet<u8>,
+    /// Every token that was given out, and which of them is in use.
+    held: Vec<Held>,
+    live: Option<usize>,
     /// What was given to the command whose assertions getNextAssertion goes on with.
     first_leg: Given,
     /// What may happen to the PIN until the next check: its tries may grow, it may come, it may go.
@@ -141,7 +187,7 @@ impl<'a> Session<'a> {
             record_last_use: kind & 16 != 0,
             no_credentials_before_touch: kind & 32 != 0,
             pin_cost: Argon2Cost { memory: 8, passes: 1, lanes: 1 },
-            ..Settings::security_key()
+            ..if kind & OTHERWISE == 0 { Settings::security_key() } else { otherwise() }
         };
         let mut session = Self {
             authenticator: Authenticator::new(settings, None, crypto.clone()).expect("valid settings"),
@@ -150,7 +196,12 @@ impl<'a> Session<'a> {
             store: MemoryStore::with_capacity(6),
             rng: SeededRng(0),
             now: Moment { ticks: 0, date: Some(UnixTime(1_800_000_000)) },
+            operations: if kind & MANAGED == 0 { OPERATIONS } else { MANAGED_OPERATIONS },
             depth: 0,
+            current: 0,
+            succeeded: BTreeSet::new(),
+            held: Vec::new(),
+            live: None,
             first_leg: Given::default(),
             right_pin: false,
             pin_may_come: false,
@@ -190,8 +241,12 @@ impl<'a> Session<'a> {
                 assert!(next.is_none_or(|next| next > self.now.ticks), "a deadline that is over was kept");
             }
             12 => self.power_cycle(),
-            13 => self.authenticator.lock(),
+            13 => {
+                self.authenticator.lock();
+                self.live = None;
+            }
             14 => self.set_pin(),
+            16.. => self.manage(operation),
             _ => {
                 let length = usize::from(u16::from_be_bytes([self.input.byte(), self.input.byte()]));
                 let message = self.input.bytes(length);
@@ -202,8 +257,8 @@ impl<'a> Session<'a> {
 
     fn set_pin(&mut self) {
         self.pin_may_come = true;
-        let step = self.authenticator.set_pin(&PinEntry::new(RIGHT).expect("a PIN"), &mut self.rng);
-        self.drive(step, Given::default());
+        let step = self.authenticator.set_pin(&PinEntry::new(PINS[0]).expect("a PIN"), &mut self.rng);
+        self.drive(step, About { new_pin: Some(0), ..About::default() });
     }
 
     fn power_cycle(&mut self) {
@@ -214,6 +269,7 @@ impl<'a> Session<'a> {
         self.now.ticks = 0;
         self.wrong_in_a_row = 0;
         self.first_leg = Given::default();
+        self.live = None;
         // A try whose commit failed was counted in the machine alone, and never compared.
         self.kept_tries = self.authenticator.pin_tries_left();
     }
@@ -237,14 +293,20 @@ impl<'a> Session<'a> {
     }
 
     fn message(&mut self, message: &[u8]) {
-        let given = match message.first() {
-            Some(&GET_NEXT_ASSERTION) => self.first_leg,
-            _ => Given::default(),
-        };
-        self.pin_may_go |= message.first() == Some(&RESET);
+        self.message_about(message, About::default());
+    }
+
+    fn message_about(&mut self, message: &[u8], mut about: About) {
+        if message.first() == Some(&GET_NEXT_ASSERTION) {
+            about.given = self.first_leg;
+        }
+        about.command = message.first().copied();
+        about.may_delete |= message.first() == Some(&MAKE_CREDENTIAL);
+        about.may_clear = message.first() == Some(&RESET);
+        self.pin_may_go |= about.may_clear;
         let from = Channel(u32::from(self.input.decision() > 250));
         let step = self.authenticator.begin_ctap(from, message, self.now, &mut self.rng);
-        self.drive(step, given);
+        self.drive(step, about);
     }
 
     fn provider(&mut self) {
@@ -256,15 +318,21 @@ impl<'a> Session<'a> {
             _ => ProviderRequest::Get { request: self.get_assertion(), prf },
         };
         let step = self.authenticator.begin_provider(Channel(0), request, self.now, &mut self.rng);
-        self.drive(step, Given::default());
+        self.drive(step, About { may_delete: true, ..About::default() });
     }
 
-    /// Runs a command to its end and holds it to the invariants. `given`: what the first leg of several was given.
-    fn drive(&mut self, mut step: Step, given: Given) {
-        let mut command = Command { given, passkeys: self.passkeys(), entry: None };
+    /// Runs a command to its end and holds it to the invariants.
+    fn drive(&mut self, mut step: Step, about: About) {
+        let mut command = Command {
+            given: about.given,
+            passkeys: self.passkeys(),
+            state: self.configured(),
+            entry: about.entry,
+            about,
+        };
         loop {
             let next = match step {
-                Step::Done(outcome) => return self.check_outcome(&outcome, &command),
+                Step::Done(outcome) => return self.check_outcome(&outcome, &mut command),
                 Step::Ask(question, pending) => {
                     assert!(
                         !asks_pin(&question) || self.wrong_in_a_row < 3,
@@ -296,11 +364,12 @@ impl<'a> Session<'a> {
         if self.depth >= MAX_DEPTH || self.input.decision() < 230 {
             return;
         }
-        let Some(operation) = self.input.operation() else { return };
+        let Some(operation) = self.input.operation(self.operations) else { return };
         self.depth += 1;
         self.operate(operation);
         self.depth -= 1;
         command.passkeys = self.passkeys();
+        command.state = self.configured();
     }
 
     /// Answers, cancels, or leaves the question open for ever.
@@ -318,6 +387,7 @@ impl<'a> Session<'a> {
             120..=139 => Reaction::Approve,
             140..=169 => Reaction::WrongPin,
             170..=184 => Reaction::RightPin,
+            192..=199 if self.operations == MANAGED_OPERATIONS => Reaction::Stranger,
             185..=199 => Reaction::Verify,
             200..=207 => Reaction::Unlock,
             208..=223 => Reaction::Decline,
@@ -335,8 +405,9 @@ impl<'a> Session<'a> {
         };
         let answer = match reaction {
             Reaction::Approve => Answer::Approved { choice },
-            Reaction::RightPin => Answer::Pin { pin: pin(RIGHT), choice },
-            Reaction::WrongPin => Answer::Pin { pin: pin(WRONG), choice },
+            Reaction::RightPin => Answer::Pin { pin: pin(PINS[self.current]), choice },
+            Reaction::WrongPin => Answer::Pin { pin: pin(PINS[(self.current + 1) % 2]), choice },
+            Reaction::Stranger => Answer::NotRecognised,
             Reaction::Verify | Reaction::Late => Answer::Verified { choice },
             Reaction::Unlock => Answer::Unlocked,
             Reaction::Decline => Answer::Declined,
@@ -371,6 +442,15 @@ impl<'a> Session<'a> {
     fn commit(&mut self, changes: ChangeSet, pending: Pending, command: &mut Command) -> Option<Step> {
         let decision = self.input.decision();
         let clears = changes.clear;
+        assert!(!clears || command.about.may_clear, "everything is removed by a reset alone");
+        assert!(
+            changes.delete.is_empty() || command.about.may_delete,
+            "passkeys are removed by who replaces or deletes them alone"
+        );
+        if let (Some(_), true) = (command.entry, command.about.sent) {
+            assert!(self.wrong_in_a_row < 3, "took a PIN that was sent after three wrong");
+        }
+        let before = self.stored();
         let result = match decision {
             0..=225 | 250.. => self.store.commit(changes),
             226..=233 => Err(StoreError::Unavailable),
@@ -389,6 +469,9 @@ impl<'a> Session<'a> {
         if clears && result.is_ok() {
             self.wrong_in_a_row = 0;
         }
+        if result.is_ok() {
+            self.take_note(before, command.about.new_pin);
+        }
         if result.is_err() {
             assert!(self.passkeys() == command.passkeys, "a failed commit changed a passkey");
         }
@@ -399,13 +482,21 @@ impl<'a> Session<'a> {
         Some(self.authenticator.committed(pending, result, self.now, &mut self.rng))
     }
 
-    fn check_outcome(&mut self, outcome: &Outcome, command: &Command) {
-        check_canonical(&outcome.response.encode());
+    fn check_outcome(&mut self, outcome: &Outcome, command: &mut Command) {
+        let response = outcome.response.encode();
+        check_canonical(&response);
+        assert!(response.len() <= self.authenticator.settings().max_msg_size, "longer than maxMsgSize");
+        if !matches!(outcome.response, Response::Failed(_)) {
+            self.check_token(command);
+            self.succeeded.extend(command.about.command);
+            self.receive_token(&outcome.response, &command.about);
+        }
         let flags = match &outcome.response {
             Response::GetAssertion(response) => AuthenticatorDataView::parse(&response.auth_data),
             Response::MakeCredential(response) => AuthenticatorDataView::parse(&response.auth_data),
             Response::Failed(_) => {
                 assert!(self.passkeys() == command.passkeys, "a failed command changed a passkey");
+                assert!(self.configured() == command.state, "a failed command changed the state");
                 assert!(outcome.prf.is_none(), "a failed command gave a PRF result");
                 return;
             }
@@ -420,8 +511,14 @@ impl<'a> Session<'a> {
         assert!(!flags.backup_state() || flags.backup_eligible());
         if let Response::GetAssertion(response) = &outcome.response {
             let record = self.store.records().find(|record| record.credential.id == response.credential);
-            let rp_id_hash = record.expect("the credential that signed is kept").credential.rp.id.hash();
-            assert_eq!(response.auth_data[..32], rp_id_hash.0, "signed for another relying party");
+            assert!(
+                record.is_some() || response.user.is_none(),
+                "a discoverable credential that is not kept signed"
+            );
+            if let Some(record) = record {
+                let rp_id_hash = record.credential.rp.id.hash();
+                assert_eq!(response.auth_data[..32], rp_id_hash.0, "signed for another relying party");
+            }
         }
         if flags.attested() {
             assert!(claimed.present, "a credential that nobody consented to");
@@ -464,11 +561,7 @@ impl<'a> Session<'a> {
     fn make_credential(&mut self) -> MakeCredential {
         let (options, extras) = (self.input.byte(), self.input.byte());
         let number = self.input.byte() % 3;
-        let user = UserEntity {
-            id: UserHandle::new(&[number]).expect("a handle"),
-            name: (extras & 1 != 0).then(|| "n\u{e4}me".repeat(usize::from(extras))),
-            display_name: (extras & 2 != 0).then(String::new),
-        };
+        let user = user(number, extras);
         MakeCredential {
             client_data_hash: ClientDataHash([options; 32]),
             rp: RpEntity { id: rp_id(options), name: None },
@@ -547,7 +640,10 @@ impl<'a> Session<'a> {
 
 /// One command on its way.
 struct Command {
+    about: About,
     given: Given,
+    /// The configuration before it changed any.
+    state: Vec<(u64, Vec<u8>)>,
     /// The passkeys before it changed any.
     passkeys: Vec<Vec<u8>>,
     /// The PIN entry whose try is being counted: whether it is right.
@@ -560,6 +656,7 @@ enum Reaction {
     RightPin,
     WrongPin,
     Verify,
+    Stranger,
     Unlock,
     Decline,
     Absent,
@@ -592,8 +689,31 @@ impl Given {
     }
 }
 
+/// The settings that are not a security key's.
+fn otherwise() -> Settings {
+    Settings {
+        no_mc_ga_permissions_with_client_pin: true,
+        rolling_token_timer: true,
+        persistent_read_only: false,
+        credential_management_preview: true,
+        large_blobs: LargeBlobs::PerCredential { max_bytes: 1024 },
+        non_discoverable: NonDiscoverable::Stored,
+        display: true,
+        make_cred_uv_not_required: false,
+        ..Settings::security_key()
+    }
+}
+
 fn asks_pin(question: &Question) -> bool {
     matches!(question.verification, Verification::Pin { .. })
+}
+
+fn user(number: u8, extras: u8) -> UserEntity {
+    UserEntity {
+        id: UserHandle::new(&[number]).expect("a handle"),
+        name: (extras & 1 != 0).then(|| "n\u{e4}me".repeat(usize::from(extras))),
+        display_name: (extras & 2 != 0).then(String::new),
+    }
 }
 
 fn rp_id(byte: u8) -> RpId {
