@@ -2,7 +2,9 @@
 //! terms.
 
 use countersign::{
-    authenticator::{Answer, LargeBlobs as LargeBlobSetting, NonDiscoverable, Question, Settings, Turn},
+    authenticator::{
+        Answer, LargeBlobs as LargeBlobSetting, NonDiscoverable, PinEntry, Question, Settings, Turn,
+    },
     authenticator::{UserVerification, Verification},
     credential::MemoryStore,
     crypto::sha256,
@@ -23,11 +25,11 @@ use super::{
     common::{
         platform::{Platform, Token},
         seeded_rng::SeededRng,
-        world::{CHANNEL, Person as Scripted, World, assert_canonical},
+        world::{CHANNEL, World, assert_canonical},
     },
     reference::{
-        Array, Auth, BLOB_CAPACITY, CAPACITY, Command, Flaw, Info, Kind, PINS, Person, PinFlaw, RPS, Seen,
-        Shown, Stored,
+        Array, Auth, BLOB_CAPACITY, BuiltInUv, CAPACITY, Command, Flaw, Info, Kind, PINS, Person, PinFlaw,
+        RPS, Seen, Shown, Stored,
     },
 };
 
@@ -37,6 +39,8 @@ pub(crate) struct Driver {
     tokens: Vec<Token>,
     /// Everything that was made, in order.
     credentials: Vec<CredentialId>,
+    /// The PIN, for a person who knows it.
+    pin: Option<u8>,
 }
 
 /// What a pinUvAuthParam is made over, and what it is made over by somebody who is wrong.
@@ -48,7 +52,11 @@ impl Driver {
         let settings = Settings {
             always_uv: kind.always_uv,
             make_cred_uv_not_required: kind.make_cred_uv_not_required,
-            user_verification: if kind.built_in_uv { UserVerification::Host } else { UserVerification::None },
+            user_verification: match kind.built_in_uv {
+                BuiltInUv::None => UserVerification::None,
+                BuiltInUv::Verifier => UserVerification::Host,
+                BuiltInUv::Pin => UserVerification::Pin,
+            },
             client_pin: true,
             no_mc_ga_permissions_with_client_pin: kind.no_mc_ga_with_pin,
             rolling_token_timer: kind.rolling,
@@ -62,7 +70,7 @@ impl Driver {
         };
         let mut world = World::exactly(settings, SeededRng(0));
         world.store = MemoryStore::with_capacity(CAPACITY);
-        Self { world, tokens: vec![], credentials: vec![] }
+        Self { world, tokens: vec![], credentials: vec![], pin: None }
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -70,7 +78,8 @@ impl Driver {
     }
 
     /// Carries a command out: what is seen of its success, or its status.
-    pub(crate) fn run(&mut self, command: &Command) -> Result<Seen, u8> {
+    pub(crate) fn run(&mut self, command: &Command, pin: Option<u8>) -> Result<Seen, u8> {
+        self.pin = pin;
         let person = person(command);
         match command {
             Command::Wait(time) => {
@@ -107,6 +116,7 @@ impl Driver {
 
     /// From message to response.
     fn call(&mut self, request: &Request, person: Person) -> Response {
+        let pin = self.pin;
         let world = &mut self.world;
         let mut step = world.authenticator.begin_ctap(CHANNEL, &request.encode(), world.now, &mut world.rng);
         loop {
@@ -116,7 +126,7 @@ impl Driver {
                     return outcome.response;
                 }
                 Turn::Ask(question, pending) => {
-                    let answer = answer(&question, person);
+                    let answer = answer(&question, person, pin);
                     world.authenticator.answer(pending, answer, world.now, &mut world.rng)
                 }
             };
@@ -480,11 +490,19 @@ fn person(command: &Command) -> Person {
     }
 }
 
-fn answer(question: &Question, person: Person) -> Answer {
+fn answer(question: &Question, person: Person, pin: Option<u8>) -> Answer {
+    let choice = None;
     match (person, question.verification) {
-        (Person::Stranger, Verification::Host) => Answer::NotRecognised,
-        (Person::Willing | Person::Stranger, _) => super::common::world::answer(question, Scripted::Willing),
         (Person::Declines, _) => Answer::Declined,
         (Person::Absent, _) => Answer::TimedOut,
+        (_, Verification::None) => Answer::Approved { choice },
+        (Person::Stranger, Verification::Host) => Answer::NotRecognised,
+        (Person::Willing, Verification::Host) => Answer::Verified { choice },
+        (Person::Willing, Verification::Pin { .. }) => typed(pin.expect("a PIN that is asked for is set")),
+        (Person::Stranger, Verification::Pin { .. }) => typed(if pin == Some(0) { 1 } else { 0 }),
     }
+}
+
+fn typed(pin: u8) -> Answer {
+    Answer::Pin { pin: PinEntry::new(PINS[usize::from(pin)]).unwrap(), choice: None }
 }

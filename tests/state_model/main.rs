@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 
 use driver::{Driver, part_of};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use reference::{Array, Auth, BLOB_CAPACITY, Command, Flaw, Kind, Outcome, Person, PinFlaw, Reference, Seen};
+use reference::{
+    Array, Auth, BLOB_CAPACITY, BuiltInUv, Command, Flaw, Kind, Outcome, Person, PinFlaw, Reference, Seen,
+};
 
 const LONGEST: usize = 40;
 
@@ -21,7 +23,9 @@ const RIGHT: u8 = 0xFF;
 
 fn any_kind() -> impl Strategy<Value = Kind> {
     let rarely = || prop::bool::weighted(0.2);
-    (rarely(), any::<bool>(), rarely(), any::<bool>(), any::<bool>(), any::<bool>(), rarely()).prop_map(
+    let built_in =
+        prop_oneof![2 => Just(BuiltInUv::None), 3 => Just(BuiltInUv::Verifier), 1 => Just(BuiltInUv::Pin)];
+    (rarely(), any::<bool>(), rarely(), any::<bool>(), any::<bool>(), built_in, rarely()).prop_map(
         |(
             always_uv,
             make_cred_uv_not_required,
@@ -449,8 +453,9 @@ fn side_by_side(kind: Kind, commands: Vec<Command>) -> Result<(), TestCaseError>
         if strays(&reference, &command) {
             continue;
         }
+        let pin = reference.pin();
         let expected = reference.run(&command);
-        let happened = driver.run(&command);
+        let happened = driver.run(&command, pin);
         prop_assert!(
             agree(&expected, &happened),
             "command {number}, {command:?}: expected {expected:02x?}, happened {happened:02x?}"
@@ -518,7 +523,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ChangePin", "ok 02 31 32 33 34 35 37"),
     ("PinToken", "ok 02 31 32 34 35"),
     ("TokenByPin", "ok 02 31 32 34 35 37 40"),
-    ("TokenByUv", "ok 02 27 2f 3c 3e 3f 40"),
+    ("TokenByUv", "ok 02 27 2f 30 3c 3e 3f 40"),
     ("Make", "ok 02 14 19 27 28 2c 2f 31 32 33 35 36"),
     ("Get", "ok 02 14 27 2c 2e 2f 31 32 33 35 36"),
     ("Next", "ok 30"),

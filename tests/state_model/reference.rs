@@ -49,10 +49,19 @@ pub(crate) struct Kind {
     pub(crate) no_mc_ga_with_pin: bool,
     pub(crate) persistent: bool,
     pub(crate) rolling: bool,
-    /// Built-in user verification.
-    pub(crate) built_in_uv: bool,
+    pub(crate) built_in_uv: BuiltInUv,
     /// NO_CREDENTIALS as early as the standard has it, and not after the touch.
     pub(crate) early_no_credentials: bool,
+}
+
+/// Built-in user verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BuiltInUv {
+    None,
+    /// By a verifier with tries of its own.
+    Verifier,
+    /// By the PIN, which is entered on the authenticator as well, out of the same tries.
+    Pin,
 }
 
 pub(crate) const MAX_RETRIES: u8 = 8;
@@ -65,6 +74,8 @@ const MAX_FRAGMENT: usize = 7609 - 64;
 
 /// The relying parties, the users and the PINs that there are; commands name them by index.
 pub(crate) const RPS: [&str; 3] = ["a.example", "b.example", "c.example"];
+/// No number of one.
+const NO_PIN: u8 = u8::MAX;
 pub(crate) const PINS: [&str; 5] = ["1234", "4321", "äöü", "äöüß", "0123456789"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -384,10 +395,10 @@ impl Reference {
                 Ok(Seen::Retries { left: self.retries, power_cycle: self.mismatches >= 3 })
             }
             Command::UvRetries => {
-                if !self.kind.built_in_uv {
+                if self.kind.built_in_uv == BuiltInUv::None {
                     return fail(INVALID_SUBCOMMAND);
                 }
-                Ok(Seen::UvRetries(self.uv_retries))
+                Ok(Seen::UvRetries(self.uv_retries()))
             }
             Command::SetPin { pin, flaw } => self.set_pin(*pin, *flaw),
             Command::ChangePin { pin, new, flaw } => self.change_pin(*pin, *new, *flaw),
@@ -496,7 +507,7 @@ impl Reference {
     fn info(&self) -> Info {
         Info {
             client_pin: self.pin.is_some(),
-            uv: self.kind.built_in_uv.then_some(true),
+            uv: (self.kind.built_in_uv != BuiltInUv::None).then(|| self.is_uv_configured()),
             always_uv: self.always_uv,
             make_cred_uv_not_required: self.uv_not_required(),
             force_pin_change: self.force_pin_change,
@@ -528,7 +539,24 @@ impl Reference {
 
     /// "protected by some form of user verification"
     fn is_protected(&self) -> bool {
-        self.pin.is_some() || self.kind.built_in_uv
+        self.pin.is_some() || self.kind.built_in_uv == BuiltInUv::Verifier
+    }
+
+    /// Whether built-in user verification is enabled. Our decision: a PIN that has to be changed is none.
+    fn is_uv_configured(&self) -> bool {
+        match self.kind.built_in_uv {
+            BuiltInUv::None => false,
+            BuiltInUv::Verifier => true,
+            BuiltInUv::Pin => self.pin.is_some() && !self.force_pin_change,
+        }
+    }
+
+    fn uv_retries(&self) -> u8 {
+        match self.kind.built_in_uv {
+            BuiltInUv::Pin if self.mismatches >= 3 => 0,
+            BuiltInUv::Pin => self.retries,
+            _ => self.uv_retries,
+        }
     }
 
     /// "Let the makeCredUvNotRqd option ID be treated as false" under alwaysUv.
@@ -596,20 +624,43 @@ impl Reference {
 
     /// performBuiltInUv
     fn built_in_uv(&mut self, person: Person) -> Result<(), UvError> {
-        if self.uv_retries == 0 {
+        if self.uv_retries() == 0 {
             return Err(UvError::Failed);
         }
-        match person {
-            Person::Willing => {
+        match (person, self.kind.built_in_uv, self.pin) {
+            (Person::Willing, BuiltInUv::Pin, Some(pin)) => {
+                self.try_pin(pin).map_err(|_| UvError::Failed)?;
+                Ok(())
+            }
+            (Person::Willing, ..) => {
                 self.uv_retries = MAX_UV_RETRIES;
                 Ok(())
             }
-            Person::Absent => Err(UvError::TimedOut),
-            Person::Declines => Err(UvError::Failed),
-            Person::Stranger => {
+            (Person::Absent, ..) => Err(UvError::TimedOut),
+            (Person::Declines, ..) => Err(UvError::Failed),
+            // Asked again until it is of no use.
+            (Person::Stranger, BuiltInUv::Pin, _) => {
+                while self.uv_retries() > 0 {
+                    let _ = self.try_pin(NO_PIN);
+                }
+                Err(UvError::Failed)
+            }
+            (Person::Stranger, ..) => {
                 self.uv_retries -= 1;
                 Err(UvError::Failed)
             }
+        }
+    }
+
+    /// Of an operation that built-in user verification was to authorize. Where only a power cycle is missing,
+    /// PIN_AUTH_BLOCKED says more than the standard's status.
+    fn uv_failed(&self) -> Statuses {
+        match self.kind.built_in_uv {
+            BuiltInUv::Pin if self.retries > 0 && self.mismatches >= 3 => {
+                vec![PIN_AUTH_BLOCKED, PIN_BLOCKED, OPERATION_DENIED]
+            }
+            _ if self.uv_retries() == 0 => vec![PIN_BLOCKED],
+            _ => vec![OPERATION_DENIED],
         }
     }
 
@@ -709,20 +760,24 @@ impl Reference {
     }
 
     fn token_by_uv(&mut self, two: bool, permissions: u64, rp: Option<u8>, person: Person) -> Outcome {
-        if !self.kind.built_in_uv {
+        if self.kind.built_in_uv == BuiltInUv::None {
             return fail(INVALID_SUBCOMMAND);
         }
         if permissions == 0 {
             return fail(INVALID_PARAMETER);
         }
         self.may_be_given(permissions, rp, false)?;
-        if self.uv_retries == 0 {
+        // Step 5.
+        if !self.is_uv_configured() {
+            return fail(NOT_ALLOWED);
+        }
+        if self.uv_retries() == 0 {
             return fail(UV_BLOCKED);
         }
         match self.built_in_uv(person) {
             Ok(()) => self.give(two, permissions, rp, true),
             Err(UvError::TimedOut) => fail(USER_ACTION_TIMEOUT),
-            Err(UvError::Failed) if self.uv_retries == 0 => fail(UV_BLOCKED),
+            Err(UvError::Failed) if self.uv_retries() == 0 => fail(UV_BLOCKED),
             // Whether somebody who says no denied consent or failed the verification cannot be told.
             Err(UvError::Failed) if person == Person::Declines => Err(vec![OPERATION_DENIED, UV_INVALID]),
             Err(UvError::Failed) => fail(UV_INVALID),
@@ -781,7 +836,7 @@ impl Reference {
         // Step 5.
         let by_token = auth != Auth::Absent;
         let mut uv = uv && !by_token;
-        if uv && !self.kind.built_in_uv {
+        if uv && !self.is_uv_configured() {
             return fail(INVALID_OPTION);
         }
         // Step 6.
@@ -806,8 +861,7 @@ impl Reference {
             match self.built_in_uv(person) {
                 Ok(()) => verified = true,
                 Err(UvError::TimedOut) => return fail(USER_ACTION_TIMEOUT),
-                Err(UvError::Failed) if self.uv_retries == 0 => return fail(PIN_BLOCKED),
-                Err(UvError::Failed) => return fail(OPERATION_DENIED),
+                Err(UvError::Failed) => return Err(self.uv_failed()),
             }
         }
         // Step 12.
@@ -856,7 +910,7 @@ impl Reference {
         if !self.is_protected() {
             return fail(status);
         }
-        let uv = uv || (!by_token && self.kind.built_in_uv);
+        let uv = uv || (!by_token && self.is_uv_configured());
         if !by_token && !uv { fail(status) } else { Ok(uv) }
     }
 
@@ -903,7 +957,7 @@ impl Reference {
         self.check_protocol(auth)?;
         let by_token = auth != Auth::Absent;
         let mut uv = uv && !by_token;
-        if uv && !self.kind.built_in_uv {
+        if uv && !self.is_uv_configured() {
             return fail(INVALID_OPTION);
         }
         // Step 5.
@@ -955,12 +1009,15 @@ impl Reference {
 
     /// Step 6.2.3.
     fn uv_failed_in_assertion(&self) -> Statuses {
-        let blocked = if self.uv_retries == 0 { PIN_BLOCKED } else { OPERATION_DENIED };
         if self.pin.is_none() || self.kind.no_mc_ga_with_pin {
-            return vec![blocked];
+            return self.uv_failed();
         }
         // The PIN is set; whether it is of use is not asked by the standard.
-        if self.may_try(&[]).is_ok() { vec![PUAT_REQUIRED] } else { vec![PUAT_REQUIRED, blocked] }
+        if self.may_try(&[]).is_ok() {
+            vec![PUAT_REQUIRED]
+        } else {
+            [vec![PUAT_REQUIRED], self.uv_failed()].concat()
+        }
     }
 
     /// The newest first.
