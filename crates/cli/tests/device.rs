@@ -184,6 +184,18 @@ fn control_socket_is_for_its_owner_alone_and_takes_a_dead_ones_place() {
 }
 
 #[test]
+fn control_lines_are_answered_in_their_order_though_nothing_more_is_sent() {
+    let home = Home::new();
+    let plugged = Plugged::new(&home, &[]);
+    let answers = plugged.orders("touch off\nreboot\npower-cycle\nreboot\ntouch on\n");
+    let heads: Vec<&str> = answers.lines().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(heads, ["ok", "error", "ok", "error", "ok"]);
+    assert_eq!(plugged.orders("touch"), "", "that is no line yet");
+    assert_eq!(plugged.client().cbor(SELECTION), [0]);
+    assert_eq!(plugged.orders("touch off\nquit\ntouch on\n"), "ok\nok\n", "nobody is there any more");
+}
+
+#[test]
 fn power_cycle_forgets_channels_and_opens_the_reset_window() {
     let home = Home::new();
     let plugged = Plugged::new(&home, &[]);

@@ -1,8 +1,8 @@
 //! A program that uses the security key over UDP, and the key as a process.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::UdpSocket,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, UdpSocket},
     os::unix::net::UnixStream,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -144,6 +144,16 @@ impl Plugged {
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).unwrap();
         answer.trim_end().to_owned()
+    }
+
+    /// Several lines at once and no more after them, and all that is answered.
+    pub(crate) fn orders(&self, lines: &str) -> String {
+        let mut stream = UnixStream::connect(&self.control).unwrap();
+        stream.write_all(lines.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        answers
     }
 
     /// Its exit code, after it ended by itself.

@@ -1,5 +1,5 @@
 //! The control socket: what a test suite does to a security key with its hands. One command a line, each answered with a
-//! line: `ok`, or `error:` and why.
+//! line, in their order: `ok`, or `error:` and why.
 
 use std::{
     fs,
@@ -33,8 +33,8 @@ pub(super) enum Command {
 }
 
 impl Command {
-    fn parse(line: &str) -> Option<Self> {
-        match line.trim() {
+    fn parse(line: &[u8]) -> Option<Self> {
+        match str::from_utf8(line).ok()?.trim() {
             "power-cycle" => Some(Self::PowerCycle),
             "touch on" => Some(Self::Touch(true)),
             "touch off" => Some(Self::Touch(false)),
@@ -60,6 +60,9 @@ struct Connection {
     caller: Caller,
     stream: UnixStream,
     line: Vec<u8>,
+    /// Nothing more comes. It stays for the answers that it is owed.
+    ended: bool,
+    owed: usize,
 }
 
 impl Control {
@@ -79,15 +82,17 @@ impl Control {
     /// What to wait for.
     pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listener = (self.connections.len() < MAX_CONNECTIONS).then(|| self.listener.as_fd());
-        listener.into_iter().chain(self.connections.iter().map(|connection| connection.stream.as_fd()))
+        let open = self.connections.iter().filter(|connection| !connection.ended);
+        listener.into_iter().chain(open.map(|connection| connection.stream.as_fd()))
     }
 
-    /// The commands that have come. Lines that are none are answered here.
-    pub(super) fn receive(&mut self) -> Vec<(Caller, Command)> {
+    /// The lines that have come, each to be answered; `None`: no command.
+    pub(super) fn receive(&mut self) -> Vec<(Caller, Option<Command>)> {
         self.accept();
-        let mut commands = Vec::new();
-        self.connections.retain_mut(|connection| connection.read(&mut commands));
-        commands
+        let mut lines = Vec::new();
+        self.connections.iter_mut().for_each(|connection| connection.read(&mut lines));
+        self.hang_up();
+        lines
     }
 
     fn accept(&mut self) {
@@ -96,50 +101,54 @@ impl Control {
             if stream.set_nonblocking(true).is_ok() {
                 self.callers += 1;
                 let caller = Caller(self.callers);
-                self.connections.push(Connection { caller, stream, line: Vec::new() });
+                self.connections.push(Connection { caller, stream, line: Vec::new(), ended: false, owed: 0 });
             }
         }
     }
 
-    /// Answers a command, if whoever gave it is still there.
+    /// Answers a line, if whoever sent it is still there.
     pub(super) fn answer(&mut self, caller: Caller, answer: &str) {
         if let Some(connection) = self.connections.iter_mut().find(|connection| connection.caller == caller) {
             connection.say(answer);
         }
+        self.hang_up();
+    }
+
+    fn hang_up(&mut self) {
+        self.connections.retain(|connection| !connection.ended || connection.owed > 0);
     }
 }
 
 impl Connection {
-    /// False: it is over.
-    fn read(&mut self, commands: &mut Vec<(Caller, Command)>) -> bool {
+    fn read(&mut self, lines: &mut Vec<(Caller, Option<Command>)>) {
         let mut bytes = [0; 256];
-        loop {
-            let read = match self.stream.read(&mut bytes) {
-                Ok(0) => return false,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return false,
-            };
-            for byte in bytes.iter().take(read) {
-                match byte {
-                    b'\n' => self.take_line(commands),
-                    _ if self.line.len() >= MAX_LINE => return false,
-                    byte => self.line.push(*byte),
-                }
+        while !self.ended {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => self.ended = true,
+                Ok(read) => bytes.iter().take(read).for_each(|byte| self.take(*byte, lines)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.ended = true,
             }
         }
     }
 
-    fn take_line(&mut self, commands: &mut Vec<(Caller, Command)>) {
-        let line = std::mem::take(&mut self.line);
-        match std::str::from_utf8(&line).ok().and_then(Command::parse) {
-            Some(command) => commands.push((self.caller, command)),
-            None => self.say("error: the commands are power-cycle, touch on, touch off, quit"),
+    fn take(&mut self, byte: u8, lines: &mut Vec<(Caller, Option<Command>)>) {
+        if self.ended {
+            // What stands behind a line that was too long is none.
+        } else if byte == b'\n' {
+            lines.push((self.caller, Command::parse(&self.line)));
+            self.line.clear();
+            self.owed += 1;
+        } else if self.line.len() < MAX_LINE {
+            self.line.push(byte);
+        } else {
+            self.ended = true;
         }
     }
 
     fn say(&mut self, answer: &str) {
+        self.owed = self.owed.saturating_sub(1);
         // Whoever does not read does not want to know.
         _ = self.stream.write_all(format!("{answer}\n").as_bytes());
     }

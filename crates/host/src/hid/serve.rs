@@ -1,6 +1,7 @@
 //! The one place that waits.
 
 use std::{
+    collections::VecDeque,
     io::Read,
     net::SocketAddr,
     os::{fd::AsFd, unix::net::UnixStream},
@@ -50,7 +51,9 @@ pub struct UdpDevice {
     machine: Machine,
     /// How often it was powered up. What the machine did before the last time is nobody's business any more.
     power_ups: u64,
-    cycling: Vec<Caller>,
+    /// Who waits for the power to be back. Until then no other order is carried out.
+    cycling: Option<Caller>,
+    orders: VecDeque<(Caller, Option<Command>)>,
     presence: Answerer,
     woken: UnixStream,
     control: Option<Control>,
@@ -101,7 +104,8 @@ impl UdpDevice {
             clock,
             machine: Machine::start(authenticator, store, power_up, clock, wake),
             power_ups: 0,
-            cycling: Vec::new(),
+            cycling: None,
+            orders: VecDeque::new(),
             presence,
             woken,
             control: None,
@@ -112,7 +116,7 @@ impl UdpDevice {
 
     /// Takes orders at a Unix socket, which is for its owner alone and goes when the device does: `power-cycle`, `touch
     /// on` and `touch off` (where presence is granted: withheld until its time-out), `quit`; one a line, each answered
-    /// with `ok` or with `error:` and why.
+    /// in its turn with `ok` or with `error:` and why.
     ///
     /// Errors: [`HostError::AlreadyExists`], [`HostError::Busy`] and those of files.
     pub fn with_control(mut self, path: &Path) -> Result<Self, HostError> {
@@ -228,8 +232,8 @@ impl UdpDevice {
                 Done::Job(..) => {}
                 Done::PowerCycle(result) => {
                     result?;
-                    if let (Some(control), false) = (&mut self.control, self.cycling.is_empty()) {
-                        control.answer(self.cycling.remove(0), "ok");
+                    if let Some(caller) = self.cycling.take() {
+                        self.tell(caller, "ok");
                     }
                 }
             }
@@ -249,16 +253,18 @@ impl UdpDevice {
 
     /// True: it should stop.
     fn take_orders(&mut self) -> bool {
-        let Some(control) = &mut self.control else { return false };
-        let commands = control.receive();
-        for (caller, command) in commands {
+        self.orders.extend(self.control.iter_mut().flat_map(Control::receive));
+        while self.cycling.is_none()
+            && let Some((caller, command)) = self.orders.pop_front()
+        {
             match command {
-                Command::PowerCycle => self.power_cycle(caller),
-                Command::Touch(touch) => self.set_touch(caller, touch),
-                Command::Quit => {
+                Some(Command::PowerCycle) => self.power_cycle(caller),
+                Some(Command::Touch(touch)) => self.set_touch(caller, touch),
+                Some(Command::Quit) => {
                     self.tell(caller, "ok");
                     return true;
                 }
+                None => self.tell(caller, "error: the commands are power-cycle, touch on, touch off, quit"),
             }
         }
         false
@@ -279,7 +285,7 @@ impl UdpDevice {
         self.device = plug_in(self.u2f);
         self.clock = Clock::start();
         self.machine.power_cycle(self.clock);
-        self.cycling.push(caller);
+        self.cycling = Some(caller);
     }
 
     fn set_touch(&mut self, caller: Caller, on: bool) {
