@@ -226,7 +226,10 @@ impl Session<'_> {
         if let Some((token, true)) = about.token {
             about.given = Given { present: self.held[token].by_uv, verified: true };
         }
-        let protected = self.is_protected();
+        // alwaysUv can be toggled without a token while nothing verifies users (section 6.11, step 3).
+        let toggles =
+            matches!(&request, Request::Config(request) if request.subcommand == Configure::ToggleAlwaysUv);
+        let protected = self.verifies_users() || (self.option("alwaysUv") == Some(true) && !toggles);
         self.message_about(&request.encode(), About { token: about.token.filter(|_| protected), ..about });
         if let Some((token, _)) = about.token {
             self.held[token].presented = true;
@@ -270,10 +273,10 @@ impl Session<'_> {
         }
     }
 
-    fn is_protected(&self) -> bool {
+    /// "protected by some form of user verification"
+    fn verifies_users(&self) -> bool {
         self.authenticator.has_pin()
             || self.authenticator.settings().user_verification == UserVerification::Host
-            || self.option("alwaysUv") == Some(true)
     }
 
     fn option(&self, name: &str) -> Option<bool> {
