@@ -225,6 +225,16 @@ fn long_lists_of_small_things_stay_within_the_budget() {
             (0..room).for_each(|_| _ = writer.text(""));
         });
         assert_eq!(assert_within(&mut world(size), &formats, &format!("{size}: formats")), 0);
+        // Nothing protects it yet, so that anybody may send this.
+        let rp_ids = |count: usize| {
+            let mut config = Writer::after(0x0D);
+            config.map(2).unsigned(1).unsigned(3);
+            config.unsigned(2).map(1).unsigned(2).array(count);
+            (0..count).for_each(|_| _ = config.text("r"));
+            config.finish()
+        };
+        let many = rp_ids((size - 16) / 2);
+        assert_eq!(assert_within(&mut world(size), &many, &format!("{size}: RP IDs")), 0x28);
     }
 }
 

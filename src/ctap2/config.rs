@@ -14,6 +14,10 @@ use crate::{
     webauthn::RpId,
 };
 
+/// How many RP IDs of one request are kept: one more than an authenticator may take (64), so that it sees that there are too
+/// many.
+const MAX_RP_IDS: usize = 65;
+
 /// The request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -44,7 +48,7 @@ pub enum Configure {
 pub struct SetMinPinLength {
     /// 0x01: in code points.
     pub new_min_pin_length: Option<u64>,
-    /// 0x02: who may learn the length by the extension minPinLength.
+    /// 0x02: who may learn the length by the extension minPinLength. The first 65.
     pub min_pin_length_rp_ids: Option<Vec<RpId>>,
     /// 0x03: the PIN has to be changed before its next use.
     pub force_change_pin: Option<bool>,
@@ -143,6 +147,15 @@ impl SetMinPinLength {
     }
 }
 
+/// minPinLengthRPIDs: every element has to be an RP ID; those beyond [`MAX_RP_IDS`] are passed over, since the shortest is two
+/// bytes here and more than twenty where it is kept.
 fn read_rp_ids(item: Item<'_>) -> Result<Vec<RpId>, Status> {
-    read::array(item)?.map(entity::read_rp_id).collect()
+    let mut rp_ids = Vec::new();
+    for element in read::array(item)? {
+        let rp_id = entity::read_rp_id(element)?;
+        if rp_ids.len() < MAX_RP_IDS {
+            rp_ids.push(rp_id);
+        }
+    }
+    Ok(rp_ids)
 }
