@@ -76,7 +76,8 @@ pub enum LargeBlobs {
         /// a command may take of the heap: it is part of the state, which is written whole.
         max_bytes: usize,
     },
-    /// The extension `largeBlob`: one blob for each credential.
+    /// The extension `largeBlob`: one blob for each credential. A look-up has the blobs of all credentials that it finds at
+    /// hand, beside what a command may otherwise take of the heap.
     PerCredential {
         /// The longest blob as it is stored (compressed), in bytes. Invariant: 1024 to 65536.
         max_bytes: usize,
