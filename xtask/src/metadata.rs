@@ -13,6 +13,7 @@ use countersign::{
     webauthn::{AuthenticatorAttachment, Transport},
 };
 use serde_json::{Map, Value, json};
+use x509_cert::{Certificate, der::Decode as _};
 
 /// The agreement that whoever submits a statement accepts.
 const LEGAL_HEADER: &str = "https://fidoalliance.org/metadata/metadata-statement-legal-header/";
@@ -78,6 +79,8 @@ fn read(words: &[&str]) -> Result<(Settings, Option<Vec<u8>>), String> {
         ["--attestation-root", file] => {
             let file = PathBuf::from(file);
             let root = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            Certificate::from_der(&root)
+                .map_err(|_| format!("{}: this is no certificate in DER", file.display()))?;
             Ok((Settings { attestation: AttestationFormat::Packed, ..settings }, Some(root)))
         }
         [option, ..] => Err(format!("unknown option {option}, or it has no value")),
@@ -460,6 +463,18 @@ mod tests {
         for wrong in [&["toaster"][..], &["--attestation-root"], &["--attestation-root", "/nowhere/root.der"]]
         {
             assert!(read(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_root_is_a_certificate_in_der() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = directory.path().join("made");
+        crate::attestation_cert::run(&[made.to_str().unwrap()]).unwrap();
+        let root = |name| read(&["platform", "--attestation-root", made.join(name).to_str().unwrap()]);
+        assert_eq!(root("root.der").unwrap().1, Some(fs::read(made.join("root.der")).unwrap()));
+        for none in ["root.pem", "root.key.pem"] {
+            assert!(root(none).unwrap_err().ends_with("this is no certificate in DER"), "{none}");
         }
     }
 }
