@@ -40,6 +40,10 @@ Commands:
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if words.first() == Some(&"help") || words.iter().any(|word| ["--help", "-h"].contains(word)) {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
     let result = match words.as_slice() {
         ["arrows"] => arrows::check(&root()),
         ["attestation-cert", rest @ ..] => attestation_cert::run(rest),
@@ -52,10 +56,6 @@ fn main() -> ExitCode {
         ["metadata", rest @ ..] => metadata::run(rest),
         ["size"] => size::measure(&root()),
         ["size", "--run"] => size::measure(&root()).and_then(|()| size::run(&root())),
-        ["help" | "--help" | "-h"] => {
-            print!("{HELP}");
-            Ok(())
-        }
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);
