@@ -77,9 +77,11 @@ impl Failure {
 fn io_code(error: &io::Error) -> (Exit, &'static str) {
     match error.kind() {
         io::ErrorKind::NotFound => (Exit::NotFound, "no-file"),
-        io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
-            (Exit::Usage, "bad-path")
-        }
+        io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::InvalidFilename
+        // No place for a Unix socket.
+        | io::ErrorKind::InvalidInput => (Exit::Usage, "bad-path"),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             (Exit::Failed, "no-permission")
         }

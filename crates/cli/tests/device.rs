@@ -66,6 +66,8 @@ fn device_says_that_a_port_or_a_control_socket_is_taken() {
     let file = other.write("file", b"something else");
     other.json(&[&arguments[..], &[&file]].concat()).fails(1, "exists");
     assert_eq!(std::fs::read(file).unwrap(), b"something else");
+    let long = other.path(&"a".repeat(120));
+    other.json(&[&arguments[..], &[long.to_str().unwrap()]].concat()).fails(2, "bad-path");
 }
 
 /// A directory with the attestation key and the certificate of the host's tests.
