@@ -39,7 +39,7 @@ for at the terminal.
 (nobody touches: requests end in their time-out), quit.
 
 --attestation takes a directory as cargo xtask attestation-cert makes it: attestation.key.pem and
-attestation.pem. Without it, passkeys vouch for themselves.
+attestation.pem. With it, the key also speaks U2F; without it, passkeys vouch for themselves.
 
 SIGTERM and SIGINT end it; what was answered is stored.";
 
