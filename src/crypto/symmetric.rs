@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use aes::{Aes128, Aes256};
 use aes_gcm::{
     Aes256Gcm,
-    aead::{Aead, KeyInit, Payload},
+    aead::{Aead, KeyInit, Nonce, Payload},
 };
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, consts::U16};
 use hmac::{Hmac, Mac, digest::FixedOutput};
@@ -93,9 +93,7 @@ pub fn aead_seal(
     plaintext: &[u8],
     aad: &[u8],
 ) -> Result<Vec<u8>, CryptoError> {
-    Aes256Gcm::new(key.expose().into())
-        .encrypt(nonce.into(), Payload { msg: plaintext, aad })
-        .map_err(|_| CryptoError)
+    seal(&Aes256Gcm::new(key.expose().into()), nonce.into(), plaintext, aad)
 }
 
 /// Opens what [`aead_seal`] sealed; the plaintext is a secret.
@@ -105,10 +103,7 @@ pub fn aead_open(
     ciphertext: &[u8],
     aad: &[u8],
 ) -> Result<SecretBytes, CryptoError> {
-    Aes256Gcm::new(key.expose().into())
-        .decrypt(nonce.into(), Payload { msg: ciphertext, aad })
-        .map(SecretBytes::new)
-        .map_err(|_| CryptoError)
+    open(&Aes256Gcm::new(key.expose().into()), nonce.into(), ciphertext, aad)
 }
 
 /// XAES-256-GCM (C2SP), the 16-byte tag appended: for nonces drawn at random under one key for years.
@@ -118,9 +113,7 @@ pub fn xaes_seal(
     plaintext: &[u8],
     aad: &[u8],
 ) -> Result<Vec<u8>, CryptoError> {
-    Xaes256Gcm::new(key.expose().into())
-        .encrypt(nonce.into(), Payload { msg: plaintext, aad })
-        .map_err(|_| CryptoError)
+    seal(&Xaes256Gcm::new(key.expose().into()), nonce.into(), plaintext, aad)
 }
 
 /// Opens what [`xaes_seal`] sealed; the plaintext is a secret.
@@ -130,10 +123,20 @@ pub fn xaes_open(
     ciphertext: &[u8],
     aad: &[u8],
 ) -> Result<SecretBytes, CryptoError> {
-    Xaes256Gcm::new(key.expose().into())
-        .decrypt(nonce.into(), Payload { msg: ciphertext, aad })
-        .map(SecretBytes::new)
-        .map_err(|_| CryptoError)
+    open(&Xaes256Gcm::new(key.expose().into()), nonce.into(), ciphertext, aad)
+}
+
+fn seal<A: Aead>(cipher: &A, nonce: &Nonce<A>, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    cipher.encrypt(nonce, Payload { msg: plaintext, aad }).map_err(|_| CryptoError)
+}
+
+fn open<A: Aead>(
+    cipher: &A,
+    nonce: &Nonce<A>,
+    ciphertext: &[u8],
+    aad: &[u8],
+) -> Result<SecretBytes, CryptoError> {
+    cipher.decrypt(nonce, Payload { msg: ciphertext, aad }).map(SecretBytes::new).map_err(|_| CryptoError)
 }
 
 /// AES-256-CBC without padding (NIST SP 800-38A), as CTAP's PIN/UV auth protocols use it: whole blocks only.

@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use super::{
     entity,
-    read::{self, optional, required},
+    read::{self, optional},
     request::PinUvAuth,
     status::Status,
+    subcommand::{self, Received},
     write::{self, Members},
 };
 use crate::{
@@ -59,32 +60,23 @@ pub struct SetMinPinLength {
 impl Config {
     /// A request of a platform; [`PinUvAuth`] over 32 bytes 0xFF, 0x0D and `signed` is to be added.
     pub fn new(subcommand: Configure) -> Self {
-        let mut signed = Vec::from([subcommand.number()]);
-        signed.extend_from_slice(&subcommand.parameters());
+        let signed = subcommand::signed(subcommand.number(), &subcommand.parameters());
         Self { subcommand, signed, pin_uv_auth: None }
     }
 
     /// A sub-command that does not exist here is INVALID_PARAMETER (section 6.11: "If the authenticator does not support
     /// the subcommand being invoked, per subCommand's value, return CTAP1_ERR_INVALID_PARAMETER").
     pub(super) fn read(parameters: &Entries<'_>) -> Result<Self, Status> {
-        let number = required(parameters.at(0x01), read::unsigned)?;
-        let raw = parameters.at(0x02);
-        let subcommand = Configure::read(number, optional(raw, read::map)?)?;
-        let mut signed = Vec::from([subcommand.number()]);
-        signed.extend_from_slice(raw.map_or(&[], |raw| raw.raw()));
-        let pin_uv_auth = PinUvAuth::read(parameters.at(0x04), parameters.at(0x03))?;
+        let mut received = Received::read(parameters)?;
+        let subcommand = Configure::read(received.number, received.parameters.take())?;
+        let signed = received.signed(subcommand.number());
+        let pin_uv_auth = received.pin_uv_auth;
         Ok(Self { subcommand, signed, pin_uv_auth })
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
-        let parameters = self.subcommand.parameters();
-        let mut members = Members::default();
-        members.at(0x01, |w| _ = w.unsigned(self.subcommand.number().into()));
-        members.at_some(0x02, (!parameters.is_empty()).then_some(parameters), |w, raw| _ = w.raw(&raw));
-        let auth = self.pin_uv_auth.as_ref();
-        members.at_some(0x03, auth.and_then(|auth| auth.protocol), |w, number| _ = w.unsigned(number));
-        members.at_some(0x04, auth, |w, auth| _ = w.bytes(&auth.param));
-        members.finish(writer);
+        let (number, parameters) = (self.subcommand.number(), self.subcommand.parameters());
+        subcommand::write(writer, number, &parameters, self.pin_uv_auth.as_ref());
     }
 }
 

@@ -5,9 +5,10 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{
     entity,
     extensions::LargeBlobKey,
-    read::{self, optional, required},
+    read::{self, required},
     request::PinUvAuth,
     status::Status,
+    subcommand::{self, Received},
     write::Members,
 };
 use crate::{
@@ -105,30 +106,21 @@ pub struct ManagedCredential {
 impl CredentialManagement {
     /// A request of a platform; [`PinUvAuth`] over `signed` is to be added.
     pub fn new(subcommand: ManageCredentials) -> Self {
-        let mut signed = Vec::from([subcommand.number()]);
-        signed.extend_from_slice(&subcommand.parameters());
+        let signed = subcommand::signed(subcommand.number(), &subcommand.parameters());
         Self { subcommand, signed, pin_uv_auth: None, preview: false }
     }
 
     pub(super) fn read(parameters: &Entries<'_>, preview: bool) -> Result<Self, Status> {
-        let number = required(parameters.at(0x01), read::unsigned)?;
-        let raw = parameters.at(0x02);
-        let subcommand = ManageCredentials::read(number, optional(raw, read::map)?)?;
-        let mut signed = Vec::from([subcommand.number()]);
-        signed.extend_from_slice(raw.map_or(&[], |raw| raw.raw()));
-        let pin_uv_auth = PinUvAuth::read(parameters.at(0x04), parameters.at(0x03))?;
+        let mut received = Received::read(parameters)?;
+        let subcommand = ManageCredentials::read(received.number, received.parameters.take())?;
+        let signed = received.signed(subcommand.number());
+        let pin_uv_auth = received.pin_uv_auth;
         Ok(Self { subcommand, signed, pin_uv_auth, preview })
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
-        let parameters = self.subcommand.parameters();
-        let mut members = Members::default();
-        members.at(0x01, |w| _ = w.unsigned(self.subcommand.number().into()));
-        members.at_some(0x02, (!parameters.is_empty()).then_some(parameters), |w, raw| _ = w.raw(&raw));
-        let auth = self.pin_uv_auth.as_ref();
-        members.at_some(0x03, auth.and_then(|auth| auth.protocol), |w, number| _ = w.unsigned(number));
-        members.at_some(0x04, auth, |w, auth| _ = w.bytes(&auth.param));
-        members.finish(writer);
+        let (number, parameters) = (self.subcommand.number(), self.subcommand.parameters());
+        subcommand::write(writer, number, &parameters, self.pin_uv_auth.as_ref());
     }
 }
 

@@ -17,6 +17,7 @@ mod read;
 mod request;
 mod response;
 mod status;
+mod subcommand;
 mod write;
 
 pub use client_pin::{ClientPin, ClientPinResponse, KeyAgreementKey, PlatformKey};
