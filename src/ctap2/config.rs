@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::{
     entity,
+    pin_uv_auth::PinUvAuth,
     read::{self, optional},
-    request::PinUvAuth,
     status::Status,
     subcommand::{self, Received},
     write::{self, Members},

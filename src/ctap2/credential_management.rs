@@ -5,8 +5,8 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{
     entity,
     extensions::LargeBlobKey,
+    pin_uv_auth::PinUvAuth,
     read::{self, required},
-    request::PinUvAuth,
     status::Status,
     subcommand::{self, Received},
     write::Members,

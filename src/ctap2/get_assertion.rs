@@ -6,8 +6,8 @@ use super::{
     entity,
     extensions::{GetAssertionExtensions, LargeBlobKey, LargeBlobOutput},
     options::Options,
+    pin_uv_auth::PinUvAuth,
     read::{Limits, optional, required},
-    request::PinUvAuth,
     status::Status,
     write::Members,
 };

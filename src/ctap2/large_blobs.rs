@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::{
+    pin_uv_auth::PinUvAuth,
     read::{self, optional},
-    request::PinUvAuth,
     status::Status,
     write::Members,
 };

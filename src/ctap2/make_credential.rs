@@ -8,8 +8,8 @@ use super::{
     entity,
     extensions::{LargeBlobKey, MakeCredentialExtensions, write_supported},
     options::Options,
+    pin_uv_auth::PinUvAuth,
     read::{self, Limits, optional, required},
-    request::PinUvAuth,
     status::Status,
     write::{self, Members},
 };

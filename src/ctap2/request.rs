@@ -11,11 +11,10 @@ use super::{
     get_assertion::GetAssertion,
     large_blobs::LargeBlobs,
     make_credential::MakeCredential,
-    read::{self, Limits, optional},
+    read::{self, Limits},
     status::Status,
-    write::Members,
 };
-use crate::cbor::{Item, Writer};
+use crate::cbor::Writer;
 
 /// One CTAP2 command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,15 +40,6 @@ pub enum Request {
     LargeBlobs(LargeBlobs),
     /// 0x0D authenticatorConfig
     Config(Config),
-}
-
-/// pinUvAuthParam with its pinUvAuthProtocol.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PinUvAuth {
-    /// The parameter; empty when a platform probes which authenticator was touched.
-    pub param: Vec<u8>,
-    /// The protocol's number.
-    pub protocol: Option<u64>,
 }
 
 impl Request {
@@ -126,20 +116,5 @@ impl Request {
             Self::LargeBlobs(_) => Operation::LargeBlobs,
             Self::Config(_) => Operation::Config,
         }
-    }
-}
-
-impl PinUvAuth {
-    /// A protocol without a parameter says nothing and is dropped once its type was checked.
-    pub(super) fn read(param: Option<Item<'_>>, protocol: Option<Item<'_>>) -> Result<Option<Self>, Status> {
-        let param = optional(param, read::bytes)?;
-        let protocol = optional(protocol, read::unsigned)?;
-        Ok(param.map(|param| Self { param: param.to_vec(), protocol }))
-    }
-
-    pub(super) fn write(auth: Option<&Self>, param_key: u64, protocol_key: u64, members: &mut Members) {
-        members.at_some(param_key, auth, |w, auth| _ = w.bytes(&auth.param));
-        members
-            .at_some(protocol_key, auth.and_then(|auth| auth.protocol), |w, number| _ = w.unsigned(number));
     }
 }

@@ -4,8 +4,8 @@
 use alloc::vec::Vec;
 
 use super::{
+    pin_uv_auth::PinUvAuth,
     read::{self, optional, required},
-    request::PinUvAuth,
     status::Status,
     write::Members,
 };

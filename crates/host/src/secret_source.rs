@@ -12,11 +12,8 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::{
     error::HostError,
     secret_file,
-    terminal::{Reply, Terminal},
+    terminal::{MAX_LENGTH, Reply, Terminal},
 };
-
-/// The most bytes of a secret text, as the vault format has it for passphrases.
-pub(crate) const MAX_LENGTH: usize = 1024;
 
 /// A PIN, passphrase or code as it was typed; wiped when dropped.
 ///

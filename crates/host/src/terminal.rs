@@ -14,7 +14,10 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use crate::{error::HostError, hid::Withdrawal, secret_source::MAX_LENGTH};
+use crate::{error::HostError, hid::Withdrawal};
+
+/// The most bytes of a secret text, as the vault format has it for passphrases.
+pub(crate) const MAX_LENGTH: usize = 1024;
 
 const CTRL_C: u8 = 0x03;
 const CTRL_D: u8 = 0x04;
