@@ -641,7 +641,7 @@ impl Authenticator {
             Job::GetAssertion(job) => self.get_assertion_approved(job, approval).into(),
             Job::ClientPin(job) => self.client_pin_approved(job, &approval, now, rng).into(),
             #[cfg(feature = "u2f")]
-            Job::U2f(job) => self.u2f_approved(*job, &approval, now, rng).into(),
+            Job::U2f(job) => self.u2f_approved(*job, &approval, rng).into(),
             Job::Select => Step::respond(Response::Empty),
             Job::Probe(status) => Step::failed(status),
             Job::Reset => self.reset_approved(),

@@ -72,7 +72,7 @@ impl Authenticator {
             Request::Authenticate(request) => {
                 // "If the key handle was not created by this U2F token": one that is no credential ID is not.
                 let key_handle = CredentialId::new(&request.key_handle).map_err(|_| Status::NoCredentials)?;
-                self.look_up_u2f(Job::Authenticate { request, key_handle, present: None }, now)
+                self.look_up_u2f(Job::Authenticate { request, key_handle, present: None })
             }
         }
     }
@@ -103,7 +103,6 @@ impl Authenticator {
         &mut self,
         job: Job,
         approval: &Approval,
-        now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
         match job {
@@ -111,7 +110,7 @@ impl Authenticator {
             // What was asked is checked again after the answer: the credential may be gone by now.
             Job::Authenticate { request, key_handle, .. } => {
                 let present = Some(approval.present);
-                self.look_up_u2f(Job::Authenticate { request, key_handle, present }, now)
+                self.look_up_u2f(Job::Authenticate { request, key_handle, present })
             }
         }
     }
@@ -136,16 +135,10 @@ impl Authenticator {
         Ok(self.commit(ChangeSet::default(), Some(state), outcome, None))
     }
 
-    /// A wrapped credential is at hand; any other the store has, or nobody.
-    fn look_up_u2f(&mut self, job: Job, now: Moment) -> Result<Step, Status> {
-        let Job::Authenticate { request, key_handle, .. } = &job else { return Err(Status::Other) };
-        let wrapper = self.wrapper();
-        let wrapped =
-            wrapper.and_then(|wrapper| wrapper.unwrap(&request.application, key_handle, &*self.provider));
-        match wrapped {
-            Some(wrapped) => self.u2f_authenticate(job, Some(Found::Wrapped(Box::new(wrapped))), now),
-            None => Ok(self.load(Query::Identified(key_handle.clone()), AnyJob::U2f(Box::new(job)))),
-        }
+    /// The store is asked for a wrapped credential as well, which it does not have: a locked one serves none.
+    fn look_up_u2f(&mut self, job: Job) -> Result<Step, Status> {
+        let Job::Authenticate { key_handle, .. } = &job else { return Err(Status::Other) };
+        Ok(self.load(Query::Identified(key_handle.clone()), AnyJob::U2f(Box::new(job))))
     }
 
     pub(super) fn u2f_found(
@@ -154,8 +147,15 @@ impl Authenticator {
         mut records: Vec<CredentialRecord>,
         now: Moment,
     ) -> Result<Step, Status> {
-        let found = records.pop().map(|record| Found::Stored(Box::new(record)));
+        let stored = records.pop().map(|record| Found::Stored(Box::new(record)));
+        let found = stored.or_else(|| self.unwrap_u2f(&job));
         self.u2f_authenticate(job, found, now)
+    }
+
+    fn unwrap_u2f(&self, job: &Job) -> Option<Found> {
+        let Job::Authenticate { request, key_handle, .. } = job else { return None };
+        let wrapped = self.wrapper()?.unwrap(&request.application, key_handle, &*self.provider)?;
+        Some(Found::Wrapped(Box::new(wrapped)))
     }
 
     fn u2f_authenticate(&mut self, job: Job, found: Option<Found>, now: Moment) -> Result<Step, Status> {

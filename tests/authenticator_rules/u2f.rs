@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use countersign::{
-    authenticator::{Authenticator, Purpose, Settings, UserVerification},
+    authenticator::{Answer, Authenticator, CounterPolicy, Purpose, Settings, Step, UserVerification},
     cose::{CoseAlgorithm, P256Point, PublicKey},
-    credential::StateStore,
+    credential::{StateStore, StoreError},
     crypto::{CryptoProvider, RustCrypto},
     ctap1::{self, Register, Registered, StatusWord},
     ctap2::{MakeCredential, Status},
@@ -367,6 +367,26 @@ fn u2f_serves_no_credential_above_level_1_and_none_of_another_algorithm() {
             assert_word(&u2f(&mut world, &apdu, Person::Willing), expected);
         }
     }
+}
+
+/// The wrap key is at hand, and that a store is locked shows only to who asks it.
+#[test]
+fn u2f_serves_no_wrapped_credential_over_a_locked_store() {
+    let mut world = key(Settings { sign_count: CounterPolicy::Zero, ..plain() });
+    let application = hash(RP);
+    let (_, handle) = registered(&mut world, &application);
+    for control in [SIGN, CHECK, SILENT] {
+        let step = world.authenticator.begin_u2f(&authenticate(control, &application, &handle), world.now);
+        let Step::Load(_, pending) = step else { panic!("the store is not asked") };
+        let locked = Err(StoreError::Locked);
+        let step = world.authenticator.loaded(pending, locked, world.now, &mut world.rng);
+        let Step::Ask(question, pending) = step else { panic!("nobody is asked to unlock it") };
+        assert_eq!(question.purpose, Purpose::Unlock);
+        let declined = world.authenticator.answer(pending, Answer::Declined, world.now, &mut world.rng);
+        assert_word(&loop_to_end(&mut world, declined, Person::Absent), 0x6985);
+    }
+    world.authenticator.lock();
+    data(u2f(&mut world, &authenticate(SIGN, &application, &handle), Person::Willing));
 }
 
 #[test]
