@@ -3,7 +3,7 @@
 //!
 //! | member | what it says |
 //! |---|---|
-//! | 0x01 versions | `FIDO_2_0`; `FIDO_2_1` and `FIDO_2_3` with credential management and tokens, which they demand; `FIDO_2_1_PRE` with the preview of credential management; `U2F_V2` with feature `u2f`, a certificate and no alwaysUv; never `FIDO_2_2`, which does not exist |
+//! | 0x01 versions | `FIDO_2_0`; `FIDO_2_1` and `FIDO_2_3` with credential management and tokens, which they demand; `FIDO_2_1_PRE` with the preview of credential management; `U2F_V2` with feature `u2f`, a certificate, device-bound credentials and no alwaysUv; never `FIDO_2_2`, which does not exist |
 //! | 0x02 extensions | those that work; `largeBlobKey` or `largeBlob`, never both |
 //! | 0x03 aaguid, 0x05 maxMsgSize, 0x07 maxCredentialCountInList, 0x08 maxCredentialIdLength, 0x09 transports, 0x0E firmwareVersion, 0x0F maxCredBlobLength | as set |
 //! | 0x04 options | in canonical order; those that are absent do not exist here |

@@ -9,12 +9,15 @@ use rand_core::CryptoRng;
 use super::{
     machine::Authenticator,
     question::Purpose,
+    settings::NewCredentialBackup,
     step::{Approval, Job as AnyJob, Outcome, Step},
 };
 use crate::{
     attestation::{Attester, CannotAttest},
     cose::{CoseAlgorithm, P256Point, PublicKey},
-    credential::{ChangeSet, CredProtect, CredentialRecord, Query, WrappedCredential, WrappedFacts},
+    credential::{
+        ChangeSet, CredProtect, Credential, CredentialRecord, Query, WrappedCredential, WrappedFacts,
+    },
     crypto::{CryptoError, KeyPair},
     ctap1::{
         Authenticate, Authenticated, ControlByte, Register, Registered, Request, VERSION, failure, success,
@@ -42,7 +45,8 @@ impl Authenticator {
     /// asks for user presence the transport keeps the client waiting, or answers SW_CONDITIONS_NOT_SATISFIED by itself
     /// and begins the command again when the client does. Ends what stateful commands remember, as any command does.
     ///
-    /// Without an [`Attester`] for ES256 there is no U2F: SW_INS_NOT_SUPPORTED. Under alwaysUv: SW_COMMAND_NOT_ALLOWED.
+    /// Without an [`Attester`] for ES256, or where new credentials are backup eligible, there is no U2F:
+    /// SW_INS_NOT_SUPPORTED. Under alwaysUv: SW_COMMAND_NOT_ALLOWED.
     ///
     /// Nothing is drawn here. [`Authenticator::answer`] to U2F_REGISTER draws as makeCredential does for a wrapped
     /// credential.
@@ -88,10 +92,13 @@ impl Authenticator {
         self.u2f_attester().is_some() && !self.always_uv()
     }
 
-    /// U2F has no other attestation than by a P-256 certificate, and no other credentials than ES256's.
+    /// U2F has no other attestation than by a P-256 certificate, and no other credentials than ES256's that are bound to
+    /// their device: the byte that it signs has no bit for BE, and relying parties refuse one that flips.
     fn u2f_attester(&self) -> Option<Arc<dyn Attester>> {
         let attester = self.attesters.batch().filter(|attester| signs_es256(attester.algorithm()));
-        attester.filter(|_| self.settings.algorithms.contains(&CoseAlgorithm::Es256)).map(Arc::clone)
+        let makes = self.settings.algorithms.contains(&CoseAlgorithm::Es256)
+            && self.settings.backup == NewCredentialBackup::DeviceBound;
+        attester.filter(|_| makes).map(Arc::clone)
     }
 
     fn ask_u2f(&mut self, job: Job, now: Moment) -> Step {
@@ -197,17 +204,19 @@ impl Authenticator {
 }
 
 impl Found {
-    /// Whether U2F may use it: it is the application's, ES256's, and needs no user verification ("credProtect level > 1").
+    /// Whether U2F may use it: it is the application's, ES256's, needs no user verification ("credProtect level > 1"), and is
+    /// bound to its device.
     fn is_usable(&self, request: &Authenticate) -> bool {
-        let (of_application, cred_protect) = match self {
+        let (of_application, cred_protect, backup) = match self {
             Self::Stored(record) => {
-                let credential = &record.credential;
-                (credential.rp.id.hash() == request.application, credential.cred_protect)
+                let Credential { rp, cred_protect, backup, .. } = &record.credential;
+                (rp.id.hash() == request.application, *cred_protect, *backup)
             }
             // It would not have opened otherwise.
-            Self::Wrapped(wrapped) => (true, wrapped.facts.cred_protect),
+            Self::Wrapped(wrapped) => (true, wrapped.facts.cred_protect, wrapped.facts.backup),
         };
         of_application
+            && !backup.eligible()
             && cred_protect == CredProtect::UserVerificationOptional
             && signs_es256(self.key().algorithm())
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use countersign::{
-    authenticator::{Answer, Authenticator, CounterPolicy, Purpose, Settings, Step, UserVerification},
+    authenticator::{
+        Answer, Authenticator, CounterPolicy, NewCredentialBackup, Purpose, Settings, Step, UserVerification,
+    },
     cose::{CoseAlgorithm, P256Point, PublicKey},
     credential::{StateStore, StoreError},
     crypto::{CryptoProvider, RustCrypto},
@@ -365,6 +367,24 @@ fn u2f_serves_no_credential_above_level_1_and_none_of_another_algorithm() {
             let apdu = authenticate(CHECK, &hash(RP), id.as_bytes());
             let expected = if served { 0x6985 } else { 0x6a80 };
             assert_word(&u2f(&mut world, &apdu, Person::Willing), expected);
+        }
+    }
+}
+
+/// Rule 60: the byte that U2F signs has no bit for BE, so that a relying party would see it flip.
+#[test]
+fn u2f_makes_and_serves_no_backup_eligible_credential() {
+    let eligible = Settings { backup: NewCredentialBackup::Eligible { backed_up: false }, ..plain() };
+    for request in [create(), create_discoverable(1)] {
+        let mut world = key(eligible.clone());
+        assert_word(&u2f(&mut world, &register(&hash(RP)), Person::Willing), 0x6d00);
+        assert!(!world.authenticator.has_u2f());
+        let made = made(world.make(request, Person::Willing));
+        let id = view(&made.auth_data).attested.unwrap().1;
+        plug_in(&mut world, plain());
+        for control in [SIGN, CHECK, SILENT] {
+            let apdu = authenticate(control, &hash(RP), id.as_bytes());
+            assert_word(&u2f(&mut world, &apdu, Person::Willing), 0x6a80);
         }
     }
 }
