@@ -3,13 +3,20 @@
 
 mod common;
 
+#[cfg(feature = "u2f")]
+use std::sync::Arc;
+
 use allocation_counter::measure;
+#[cfg(feature = "u2f")]
+use common::attesters::attester;
 use common::{
     platform::CM,
     seeded_rng::SeededRng,
     vectors::{hex, list, vectors},
     world::{CHANNEL, CHEAP, Person, World, answer},
 };
+#[cfg(feature = "u2f")]
+use countersign::{authenticator::Authenticator, crypto::RustCrypto};
 use countersign::{
     authenticator::{LargeBlobs, NonDiscoverable, Settings, Turn, UserVerification, run},
     cbor::Writer,
@@ -453,4 +460,65 @@ fn every_algorithm_stays_within_the_budget() {
         descriptor(get.unsigned(3).array(1), id.as_bytes());
         assert_eq!(within(&mut world, &get.finish(), working_memory(*algorithm), &what), 0);
     }
+}
+
+/// Registrations, assertions with stored and wrapped credentials, and what is none, up to the longest message.
+#[cfg(feature = "u2f")]
+#[test]
+fn u2f_messages_stay_within_the_budget() {
+    for size in SIZES {
+        let mut world = world(size);
+        let settings = world.authenticator.settings().clone();
+        let settings = Settings { non_discoverable: NonDiscoverable::Wrapped, ..settings };
+        let authenticator = Authenticator::new(settings, None, Arc::new(RustCrypto)).unwrap();
+        world.authenticator = authenticator.with_attester(attester("fido-u2f.ES256")).unwrap();
+        let registered = assert_u2f_within(&mut world, &u2f(1, 0, &[7; 64]), "register");
+        assert!(registered.ends_with(&[0x90, 0x00]));
+        let handle = registered[67..][..usize::from(registered[66])].to_vec();
+        let authenticate = |handle: &[u8]| [&[7; 64][..], &[handle.len() as u8], handle].concat();
+        for control in [0x03, 0x07, 0x08] {
+            for handle in [handle.clone(), vec![1; 255], vec![1; 32]] {
+                let what = format!("authenticate {control:#04x}, {} bytes", handle.len());
+                assert_u2f_within(&mut world, &u2f(2, control, &authenticate(&handle)), &what);
+            }
+        }
+        for length in [0, 64, 65, 255, size - 9] {
+            for instruction in [1, 2, 3, 0xff] {
+                let what = format!("instruction {instruction:#04x}, {length} bytes");
+                assert_u2f_within(&mut world, &u2f(instruction, 3, &vec![0xff; length]), &what);
+            }
+        }
+        assert_u2f_within(&mut world, &vec![0xff; size], "no command");
+    }
+}
+
+/// A command APDU with extended lengths.
+#[cfg(feature = "u2f")]
+fn u2f(instruction: u8, p1: u8, data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u16).to_be_bytes();
+    [&[0, instruction, p1, 0, 0], &length[..], data, &[0, 0]].concat()
+}
+
+#[cfg(feature = "u2f")]
+fn assert_u2f_within(world: &mut World, apdu: &[u8], what: &str) -> Vec<u8> {
+    let mut answered = Vec::new();
+    let info = measure(|| {
+        let World { authenticator, store, rng, now, .. } = world;
+        let mut step = authenticator.begin_u2f(apdu, *now);
+        loop {
+            match run(authenticator, store, step, *now, rng) {
+                Turn::Done(outcome) => {
+                    answered = countersign::ctap1::encode(&outcome.response);
+                    break;
+                }
+                Turn::Ask(question, pending) => {
+                    step = authenticator.answer(pending, answer(&question, Person::Willing), *now, rng);
+                }
+            }
+        }
+    });
+    let (peak, budget) = (info.bytes_max, budget(world));
+    println!("U2F {what}: {peak} of {budget}, {:02x?}", answered.last_chunk::<2>());
+    assert!(peak <= budget, "U2F {what}: {peak} bytes, and {budget} are the budget");
+    answered
 }
