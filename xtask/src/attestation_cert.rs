@@ -139,20 +139,19 @@ fn from_hex(digits: &str) -> Result<Vec<u8>, String> {
 }
 
 fn make(order: &Order) -> Result<(), String> {
+    let root = match &order.root {
+        Some(directory) => read_root(directory)?,
+        None => make_root(order)?,
+    };
+    let leaf = make_leaf(order, &root)?;
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&order.directory)
         .map_err(|error| format!("{}: {error}", order.directory.display()))?;
-    let root = match &order.root {
-        Some(directory) => read_root(directory)?,
-        None => {
-            let root = make_root(order).map_err(|error| error.to_string())?;
-            write(&order.directory, "root", &root)?;
-            root
-        }
-    };
-    let leaf = make_leaf(order, &root)?;
+    if order.root.is_none() {
+        write(&order.directory, "root", &root)?;
+    }
     write(&order.directory, "attestation", &leaf)
 }
 
@@ -392,6 +391,15 @@ mod tests {
             let pem = String::from_utf8(read(&directory, "root.pem")).unwrap();
             x509_parser::pem::parse_x509_pem(pem.as_bytes()).unwrap().1.contents
         });
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_read_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = directory.path().join("made");
+        let nowhere = directory.path().join("nowhere");
+        assert!(run(&[made.to_str().unwrap(), "--root", nowhere.to_str().unwrap()]).is_err());
+        assert!(!made.exists());
     }
 
     #[test]
