@@ -306,7 +306,6 @@ impl Authenticator {
             let changes = self.restore_tries();
             return Ok(Step::Commit(changes, self.pending(Work::RestoreSentTries(job))));
         }
-        self.count_mismatch();
         // "Calls regenerate": the next key agreement makes a new key.
         self.forget_agreement();
         // PIN_BLOCKED, PIN_AUTH_BLOCKED, or else PIN_INVALID.

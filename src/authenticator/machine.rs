@@ -76,7 +76,7 @@ pub struct Authenticator {
     pub(super) token: Option<Box<PinUvAuthToken>>,
     /// What a stateful command remembers for the next one.
     stateful: Option<Stateful>,
-    /// Wrong PINs in a row since power-up, typed or sent.
+    /// PIN tries in a row since power-up, typed or sent, that did not come to the right PIN.
     pub(super) consecutive_failures: u8,
     /// Counts what took the floor, so that older pending commands are known to be stale.
     generation: u64,

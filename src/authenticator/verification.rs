@@ -123,8 +123,10 @@ impl Authenticator {
         Step::Commit(changes, self.pending(Work::CountTry { pin, choice, job, deadline }))
     }
 
-    /// One try less.
+    /// One try less, and one more in a row that did not come to the right PIN: also if it is never compared, because another
+    /// command overtakes it or nobody unlocks the store. Whoever may send PINs could use up all tries in one go otherwise.
     pub(super) fn take_try(&mut self) -> ChangeSet {
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         if let Some(pin) = &mut self.state.pin {
             pin.tries = pin.tries.saturating_sub(1);
         }
@@ -139,11 +141,6 @@ impl Authenticator {
             pin.tries = MAX_TRIES;
         }
         self.change_state()
-    }
-
-    /// One more wrong PIN in a row, whoever sent or typed it.
-    pub(super) fn count_mismatch(&mut self) {
-        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
     }
 
     pub(super) fn change_state(&mut self) -> ChangeSet {
@@ -164,7 +161,6 @@ impl Authenticator {
             return Step::Commit(changes, self.pending(Work::RestoreTries { choice, job }));
         }
         let tries_left = verifier.tries;
-        self.count_mismatch();
         if tries_left == 0 {
             self.refused(job, true, Refusal::Blocked)
         } else if self.needs_power_cycle() || now.ticks > deadline {

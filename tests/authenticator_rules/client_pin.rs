@@ -396,6 +396,32 @@ fn cp_overtaken_try_stays_counted() {
     assert_eq!(retries(&mut world), (7, false));
 }
 
+/// Else whoever overtakes tries of his own, or sends them to a locked store, blocks the PIN for good without one power
+/// cycle.
+#[test]
+fn cp_three_tries_that_are_never_compared_need_a_power_cycle_too() {
+    for locked in [false, true] {
+        let mut world = key();
+        let platform = Platform::connect(&mut world, TWO);
+        for _ in 0..3 {
+            let step = world.begin(Request::ClientPin(platform.token_using_pin("0000", CM_OR_NONE, None)));
+            let (changes, pending) = world.until_commit(step, Person::Absent);
+            if locked {
+                let locked = Err(StoreError::Locked);
+                let step = world.authenticator.committed(pending, locked, world.now, &mut world.rng);
+                world.until_asked(step);
+            } else {
+                world.store.commit(changes).unwrap();
+            }
+        }
+        let response = world.client_pin(platform.token_using_pin(PIN, CM_OR_NONE, None), Person::Absent);
+        assert_failed(&response, Status::PinAuthBlocked);
+        assert_eq!(retries(&mut world), (5, true));
+        world.power_cycle();
+        assert!(world.try_token(PIN, CM_OR_NONE, None).is_ok());
+    }
+}
+
 #[test]
 fn cp_locked_store_is_unlocked_for_each_commit() {
     let mut world = key();

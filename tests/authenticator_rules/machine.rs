@@ -610,6 +610,7 @@ fn overtaken_pin_try_stays_counted() {
             std::sync::Arc::new(countersign::crypto::RustCrypto),
         );
         assert_eq!(again.unwrap().pin_tries_left(), Some(tries));
+        world.power_cycle();
     }
 }
 
