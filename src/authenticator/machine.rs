@@ -445,7 +445,9 @@ impl Authenticator {
         stateful.into_iter().chain(token).min()
     }
 
-    /// Forgets everything that outlives a command: for when the host locks its store.
+    /// Forgets everything that outlives a command: for when the host locks its store. What the stored state holds stays at
+    /// hand, among it the verifier of the PIN, the wrap key and the persistent token: no command uses a credential without
+    /// the store, but who wants them out of memory drops the machine and makes a new one from the unlocked store.
     pub fn lock(&mut self) {
         self.take_floor();
         self.agreement = None;
