@@ -166,7 +166,7 @@ impl Authenticator {
     }
 
     /// As it is, if the state that it was made from is not older than the one that the host remembers: `remembered` is what
-    /// [`epoch_of`] said of the latest record that was committed (0 where nothing is remembered).
+    /// [`super::epoch_of`] said of the latest record that was committed (0 where nothing is remembered).
     ///
     /// PIN tries and tokens that ended are in the state, and an old copy of it brings them back. Only a host that keeps this
     /// one number where the store's attacker cannot write notices that.
