@@ -43,6 +43,7 @@ from fido2.hid.base import CtapHidConnection, HidDescriptor
 from fido2.server import Fido2Server
 from fido2.webauthn import (
     AuthenticatorAttachment,
+    AuthenticatorData,
     PublicKeyCredentialRpEntity,
     PublicKeyCredentialUserEntity,
     ResidentKeyRequirement,
@@ -659,6 +660,65 @@ def configurator(ctap, pin=PIN):
     return Config(Ctap2(ctap.device), protocol, token)
 
 
+def check_large_blob(key):
+    """The extension largeBlob of CTAP 2.3, which python-fido2 does not know: its maps as they are, by raw commands."""
+    ctap = with_pin(key)
+    info = ctap.info
+    assert "largeBlob" in info.extensions and "largeBlobKey" not in info.extensions
+    assert "largeBlobs" not in info.options and not info.max_large_blob
+    with refused(ERR.INVALID_COMMAND):
+        ctap.large_blobs(0, get=100)
+    made = []
+    for number, support in ((1, "required"), (2, "preferred")):
+        token, protocol = token_for(ctap, PERMISSION.MAKE_CREDENTIAL, RP_ID)
+        extensions = {"largeBlob": {"support": support}}
+        auth = protocol.authenticate(token, HASH), protocol.VERSION
+        response = ctap.send_cbor(
+            Ctap2.CMD.MAKE_CREDENTIAL,
+            members(HASH, {"id": RP_ID}, user(number), ES256, None, extensions, {"rk": True}, *auth),
+        )
+        assert response[6] == {"largeBlob": {"supported": True}}, response
+        assert 5 not in response, "the other extension's key"
+        made.append(AuthenticatorData(response[2]))
+        assert "largeBlob" not in (made[-1].extensions or {}), "the output is unsigned"
+
+    with refused(ERR.UNAUTHORIZED_PERMISSION):
+        token_for(ctap, PERMISSION.LARGE_BLOB_WRITE)  # That one is for the array.
+
+    def sign_in(number, named=True, options=None, **blob):
+        token, protocol = token_for(ctap, PERMISSION.GET_ASSERTION, RP_ID)
+        auth = protocol.authenticate(token, HASH), protocol.VERSION
+        allow = [descriptor(made[number].credential_data.credential_id)] if named else None
+        response = ctap.send_cbor(
+            Ctap2.CMD.GET_ASSERTION, members(RP_ID, HASH, allow, {"largeBlob": blob}, options, *auth)
+        )
+        made[number].credential_data.public_key.verify(response[2] + HASH, response[3])
+        assert "largeBlob" not in (AuthenticatorData(response[2]).extensions or {}), "the output is unsigned"
+        return response.get(8, {}).get("largeBlob")
+
+    blobs = os.urandom(700), os.urandom(40)
+    for number, blob in enumerate(blobs):
+        assert sign_in(number, write=blob, originalSize=len(blob) * 3) == {"written": True}
+    ctap = key.power_cycle()
+    for number, blob in enumerate(blobs):
+        assert sign_in(number, read=True) == {"blob": blob, "originalSize": len(blob) * 3}
+    assert sign_in(0, write=b"shorter", originalSize=7) == {"written": True}
+    assert sign_in(0, read=True) == {"blob": b"shorter", "originalSize": 7}
+    assert sign_in(1, read=True) == {"blob": blobs[1], "originalSize": len(blobs[1]) * 3}
+    # Nothing is overwritten by who names no credential, or without a touch. (The newest one answers.)
+    assert sign_in(1, named=False, write=b"x", originalSize=1) == {"written": False}
+    assert sign_in(1, options={"up": False}, write=b"x", originalSize=1) == {"written": False}
+    assert sign_in(1, read=True)["blob"] == blobs[1]
+    for wrong in ({}, {"read": False}, {"write": b"x"}, {"read": True, "write": b"x", "originalSize": 1}):
+        with refused(ERR.INVALID_CBOR):
+            sign_in(0, **wrong)
+
+
+def members(*values):
+    """A command's parameters, numbered from 1; those that are None are absent."""
+    return {number: value for number, value in enumerate(values, 1) if value is not None}
+
+
 def check_always_uv(key):
     """alwaysUv: nothing without a token, and back."""
     ctap = with_pin(key)
@@ -945,7 +1005,12 @@ def run(program, attestation, name):
     # Where nobody touches, the time-out is waited for.
     vouched = ["--attestation", attestation, "--enterprise-attestation", attestation]
     impatient = ["--touch-timeout", "1"]
-    more = {"cancel": impatient, "enterprise_attestation": vouched, "u2f": [*vouched[:2], *impatient]}
+    more = {
+        "cancel": impatient,
+        "enterprise_attestation": vouched,
+        "large_blob": ["--large-blobs", "per-credential"],
+        "u2f": [*vouched[:2], *impatient],
+    }
     with tempfile.TemporaryDirectory() as directory:
         key = Key(program, directory, *more.get(name, []))
         try:

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use countersign::{
     attestation::{Attester, EnterpriseAttester},
     authenticator::{Answer, Authenticator, LargeBlobs, Settings, UserVerification},
@@ -41,10 +41,14 @@ for at the terminal.
 --attestation takes a directory as cargo xtask attestation-cert makes it: attestation.key.pem and
 attestation.pem. With it, the key also speaks U2F; without it, passkeys vouch for themselves.
 
+--large-blobs chooses how sites' large blobs are kept, of which a key offers one way at most: in
+one array (largeBlobKey), or each with its passkey (largeBlob of CTAP 2.3). What was stored the
+other way stays where it is, and is not offered meanwhile.
+
 SIGTERM and SIGINT end it; what was answered is stored.";
 
-/// How much room there is for large blobs.
-const LARGE_BLOBS: LargeBlobs = LargeBlobs::Array { max_bytes: 4096 };
+/// How much room there is for large blobs, in bytes: for the array, or for each passkey's own.
+const LARGE_BLOB_ROOM: usize = 4096;
 
 /// Let programs on this machine use the key as a security key (CTAPHID over UDP)
 #[derive(Args)]
@@ -68,9 +72,33 @@ pub(crate) struct DeviceArgs {
     /// A site that enterprise attestation is for, without its platform's order (several may be named)
     #[arg(long, value_name = "RP-ID", requires = "enterprise_attestation")]
     enterprise_site: Vec<String>,
+    /// How large blobs are kept
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = BlobKeeping::Array)]
+    large_blobs: BlobKeeping,
     /// How long to wait for consent
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     touch_timeout: u64,
+}
+
+/// How large blobs are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BlobKeeping {
+    /// Each with its passkey: the extension largeBlob
+    PerCredential,
+    /// In one array for all: authenticatorLargeBlobs, and the extension largeBlobKey
+    Array,
+    /// Not at all
+    None,
+}
+
+impl BlobKeeping {
+    fn setting(self) -> LargeBlobs {
+        match self {
+            Self::PerCredential => LargeBlobs::PerCredential { max_bytes: LARGE_BLOB_ROOM },
+            Self::Array => LargeBlobs::Array { max_bytes: LARGE_BLOB_ROOM },
+            Self::None => LargeBlobs::None,
+        }
+    }
 }
 
 pub(crate) fn run(places: &Places, arguments: &DeviceArgs) -> Result<Outcome, Failure> {
@@ -80,7 +108,7 @@ pub(crate) fn run(places: &Places, arguments: &DeviceArgs) -> Result<Outcome, Fa
     }
     let presence = presence(places.printer, arguments.auto_approve)?;
     let vouchers = Vouchers::read(arguments)?;
-    let settings = |role: Role| settings(role, arguments.touch_timeout);
+    let settings = |role: Role| settings(role, arguments);
     let parts = if places.has_key() {
         open_parts(places, settings)?.0
     } else {
@@ -104,15 +132,15 @@ pub(crate) fn run(places: &Places, arguments: &DeviceArgs) -> Result<Outcome, Fa
 }
 
 /// A security key's settings: platforms send the PIN and manage the key; it verifies nobody by itself.
-fn settings(role: Role, touch_timeout: u64) -> Settings {
+fn settings(role: Role, arguments: &DeviceArgs) -> Settings {
     Settings {
         user_verification: UserVerification::None,
         client_pin: true,
         credential_management: true,
         persistent_read_only: true,
         authenticator_config: true,
-        large_blobs: LARGE_BLOBS,
-        question_timeout: touch_timeout.saturating_mul(1_000),
+        large_blobs: arguments.large_blobs.setting(),
+        question_timeout: arguments.touch_timeout.saturating_mul(1_000),
         ..role.settings()
     }
 }

@@ -130,6 +130,33 @@ fn device_refuses_what_cannot_vouch_and_makes_nothing() {
 }
 
 #[test]
+fn device_offers_the_one_way_of_large_blobs_that_was_chosen() {
+    // In getInfo: the extensions' names with their CBOR heads, and the option.
+    let (own, key) = (b"\x69largeBlob".as_slice(), b"\x6clargeBlobKey".as_slice());
+    let array = b"\x6alargeBlobs\xf5".as_slice();
+    let ways: [(&[&str], _); 4] = [
+        (&[], [false, true, true]),
+        (&["--large-blobs", "array"], [false, true, true]),
+        (&["--large-blobs", "per-credential"], [true, false, false]),
+        (&["--large-blobs", "none"], [false, false, false]),
+    ];
+    // One key, which any of them may be chosen for.
+    let home = Home::new();
+    for (option, offered) in ways {
+        let mut plugged = Plugged::new(&home, option);
+        for _ in 0..2 {
+            let info = plugged.client().cbor(GET_INFO);
+            assert_eq!([own, key, array].map(|name| contains(&info, name)), offered, "{option:?}");
+            assert_eq!(plugged.order("power-cycle"), "ok");
+        }
+        plugged.order("quit");
+        plugged.exit_code();
+    }
+    let both = ["device", "--udp", "127.0.0.1:0", "--auto-approve", "--large-blobs", "both"];
+    home.json(&both).fails(2, "usage");
+}
+
+#[test]
 fn device_warns_that_nobody_is_asked() {
     let home = Home::new();
     let mut child = device(&home).arg("--auto-approve").stderr(std::process::Stdio::piped()).spawn().unwrap();
