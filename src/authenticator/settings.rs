@@ -273,6 +273,20 @@ impl Settings {
         }
     }
 
+    /// The same for an authenticator that stands behind a transport, as a security key does: platforms send the PIN, manage
+    /// and configure, and keep large blobs in an array; it verifies nobody by itself.
+    pub fn served_to_platforms(self) -> Self {
+        Self {
+            user_verification: UserVerification::None,
+            client_pin: true,
+            credential_management: true,
+            persistent_read_only: true,
+            authenticator_config: true,
+            large_blobs: LargeBlobs::Array { max_bytes: 4096 },
+            ..self
+        }
+    }
+
     /// Checks every invariant.
     pub(super) fn check(&self) -> Result<(), InvalidSettings> {
         let enabled = |algorithm: &CoseAlgorithm| self.algorithms.contains(algorithm);

@@ -30,8 +30,9 @@ Commands:
                        `fido2` use `countersign device` as a security key
   metadata [ROLE] [--attestation-root FILE]
                        Print the FIDO metadata statement of an authenticator of that role: security-key (the one if none
-                       is given), platform or credential-manager. With the root of its attestation certificates, DER,
-                       it attests by certificate
+                       is given), device (what countersign device serves without more options), platform or
+                       credential-manager. With the root of its attestation certificates, DER, it attests by
+                       certificate
   size [--run]         Build the bare-metal image in size/ and say what it takes of flash, by crate; with --run, run it
                        in qemu-system-arm
   help                 Print this

@@ -70,6 +70,7 @@ fn read(words: &[&str]) -> Result<(Settings, Option<Vec<u8>>), String> {
     };
     let settings = match role {
         "security-key" => Settings::security_key(),
+        "device" => Settings::security_key().served_to_platforms(),
         "platform" => Settings::platform(),
         "credential-manager" => Settings::credential_manager(),
         _ => return Err(format!("unknown role {role}")),
@@ -285,6 +286,7 @@ mod tests {
         };
         vec![
             Settings::security_key(),
+            Settings::security_key().served_to_platforms(),
             Settings::platform(),
             Settings::credential_manager(),
             everything,
@@ -456,8 +458,25 @@ mod tests {
     }
 
     #[test]
+    fn a_device_for_platforms_verifies_by_the_pin_that_they_send_alone() {
+        let (settings, _) = read(&["device"]).unwrap();
+        let described = statement(settings, None).unwrap();
+        let method = |way: &Value| way[0]["userVerificationMethod"].clone();
+        let ways: Vec<Value> =
+            described["userVerificationDetails"].as_array().unwrap().iter().map(method).collect();
+        assert_eq!(ways, ["presence_internal", "passcode_external"]);
+        let options = &described["authenticatorGetInfo"]["options"];
+        assert_eq!((options.get("uv"), &options["clientPin"]), (None, &json!(false)));
+        // What platforms manage and configure through it.
+        for option in ["credMgmt", "perCredMgmtRO", "authnrCfg", "largeBlobs", "pinUvAuthToken"] {
+            assert_eq!(options[option], true, "{option}");
+        }
+    }
+
+    #[test]
     fn roles_and_options_are_read() {
         assert_eq!(read(&[]).unwrap().0, Settings::security_key());
+        assert_eq!(read(&["device"]).unwrap().0, Settings::security_key().served_to_platforms());
         assert_eq!(read(&["platform"]).unwrap().0, Settings::platform());
         assert_eq!(read(&["credential-manager"]).unwrap().0, Settings::credential_manager());
         for wrong in [&["toaster"][..], &["--attestation-root"], &["--attestation-root", "/nowhere/root.der"]]

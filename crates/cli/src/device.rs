@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use clap::{Args, ValueEnum};
 use countersign::{
     attestation::{Attester, EnterpriseAttester},
-    authenticator::{Answer, Authenticator, LargeBlobs, Settings, UserVerification},
+    authenticator::{Answer, Authenticator, LargeBlobs, Settings},
     credential::StateStore,
     crypto::RustCrypto,
     webauthn::RpId,
@@ -131,17 +131,12 @@ pub(crate) fn run(places: &Places, arguments: &DeviceArgs) -> Result<Outcome, Fa
     Ok(Outcome::Said)
 }
 
-/// A security key's settings: platforms send the PIN and manage the key; it verifies nobody by itself.
+/// A security key's settings, with what the arguments say.
 fn settings(role: Role, arguments: &DeviceArgs) -> Settings {
     Settings {
-        user_verification: UserVerification::None,
-        client_pin: true,
-        credential_management: true,
-        persistent_read_only: true,
-        authenticator_config: true,
         large_blobs: arguments.large_blobs.setting(),
         question_timeout: arguments.touch_timeout.saturating_mul(1_000),
-        ..role.settings()
+        ..role.settings().served_to_platforms()
     }
 }
 

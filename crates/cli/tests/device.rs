@@ -3,9 +3,14 @@
 
 mod common;
 
-use std::os::unix::net::UnixListener;
+use std::{os::unix::net::UnixListener, sync::Arc};
 
 use common::{Home, contains, hid::*, mode, repository};
+use countersign::{
+    authenticator::{Authenticator, Settings},
+    crypto::RustCrypto,
+    ctap2::Response,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 const GET_INFO: &[u8] = &[0x04];
@@ -127,6 +132,16 @@ fn device_refuses_what_cannot_vouch_and_makes_nothing() {
     home.write("attestation/attestation.pem", b"nothing");
     run(&["--attestation", &directory]).fails(1, "bad-attestation");
     assert!(!home.base().exists());
+}
+
+/// What `cargo xtask metadata device` describes is made of the same settings.
+#[test]
+fn device_serves_a_security_key_for_platforms() {
+    let settings = Settings::security_key().served_to_platforms();
+    let described = Authenticator::new(settings, None, Arc::new(RustCrypto)).unwrap().info();
+    let home = Home::new();
+    let served = Plugged::new(&home, &[]).client().cbor(GET_INFO);
+    assert_eq!(served, Response::GetInfo(Box::new(described)).encode());
 }
 
 #[test]
