@@ -19,7 +19,7 @@ fn bus_of_any_bytes_keeps_the_invariants() {
         SeededRng(seed).fill_bytes(&mut data);
         // Small numbers name channels that were given out.
         for byte in data.iter_mut().filter(|byte| **byte >= 0x60) {
-            *byte %= 11;
+            *byte %= 13;
         }
         ctaphid::ctaphid(&data);
     }
@@ -33,5 +33,17 @@ fn bus_of_vectors_cut_anywhere_keeps_the_invariants() {
     let seed = ctaphid::seed(&commands);
     for end in 0..seed.len() {
         ctaphid::ctaphid(&seed[..end]);
+    }
+}
+
+/// Where U2F is not built in, its messages are refused, and nothing else changes.
+#[test]
+fn bus_of_u2f_cut_anywhere_keeps_the_invariants() {
+    let seed = ctaphid::u2f_seed(&[ctaphid::u2f_command(1, 0, &ctaphid::PARAMETERS)]);
+    let all = if cfg!(feature = "u2f") { [1, 2] } else { [0, 0] };
+    assert_eq!(ctaphid::u2f_successes(&seed), all);
+    for end in 0..seed.len() {
+        let [registered, authenticated] = ctaphid::u2f_successes(&seed[..end]);
+        assert!(registered <= all[0] && authenticated <= all[1], "{end}");
     }
 }

@@ -1,10 +1,11 @@
-//! A security key on a bus of strangers: any reports, at any time, on any channels. Whatever comes, each channel hears what
-//! it asked for and nothing else, and one command is under way at most.
+//! A security key on a bus of strangers: any reports, at any time, on any channels, of CTAP2 and of U2F. Whatever comes, each
+//! channel hears what it asked for and nothing else, one command is under way at most, and nothing is signed over U2F
+//! that wants a touch, without one.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use countersign::{
-    authenticator::{Answer, Authenticator, Settings, UserVerification},
+    authenticator::{Answer, Authenticator, Settings},
     credential::MemoryStore,
     ctaphid::{Assembler, BROADCAST, Command, Fragments, Packet, Progress, Report},
     device::{Device, Event, Job, QuestionId},
@@ -15,6 +16,15 @@ use super::{quick_crypto::QuickCrypto, seeded_rng::SeededRng};
 
 /// The body of the fuzz target.
 pub fn ctaphid(data: &[u8]) {
+    play(data);
+}
+
+/// How many registrations and how many authentications of U2F succeed.
+pub fn u2f_successes(data: &[u8]) -> [usize; 2] {
+    play(data).u2f_successes
+}
+
+fn play(data: &[u8]) -> Bus<'_> {
     let mut bus = Bus::new(data);
     while let Some(operation) = bus.input.first().copied() {
         bus.input = bus.input.get(1..).unwrap_or_default();
@@ -22,17 +32,33 @@ pub fn ctaphid(data: &[u8]) {
         bus.collect();
     }
     bus.settle();
+    bus
 }
 
 /// A seed: two channels; each command as a whole message, by turns, with its jobs and an approval.
 pub fn seed(commands: &[Vec<u8>]) -> Vec<u8> {
+    messages(MESSAGE, commands)
+}
+
+/// The same of U2F: the commands, and then an authentication by the key handle that was made last, if one was, with and
+/// without a touch, and by one that is not quite it.
+pub fn u2f_seed(commands: &[Vec<u8>]) -> Vec<u8> {
+    let mut seed = messages(U2F, commands);
+    for (control, place, change) in [(3, 0, 0), (7, 0, 0), (8, 0, 0), (3, 40, 1)] {
+        seed.extend_from_slice(&[U2F_AUTHENTICATE, 1, control, place, change]);
+        seed.extend_from_slice(&ON_APPROVAL);
+    }
+    seed
+}
+
+fn messages(operation: u8, commands: &[Vec<u8>]) -> Vec<u8> {
     let mut seed = vec![INIT, INIT];
     for (turn, command) in (0..).zip(commands) {
         let length = u16::try_from(command.len()).expect("a command of at most 65535 bytes");
-        seed.extend_from_slice(&[MESSAGE, turn & 1]);
+        seed.extend_from_slice(&[operation, turn & 1]);
         seed.extend_from_slice(&length.to_be_bytes());
         seed.extend_from_slice(command);
-        seed.extend_from_slice(&[WORK, WAIT, 10, APPROVE, WORK]);
+        seed.extend_from_slice(&ON_APPROVAL);
     }
     seed
 }
@@ -42,7 +68,15 @@ const MESSAGE: u8 = 1;
 const WORK: u8 = 2;
 const WAIT: u8 = 3;
 const APPROVE: u8 = 4;
-const OPERATIONS: u8 = 11;
+const U2F: u8 = 11;
+const U2F_AUTHENTICATE: u8 = 12;
+const OPERATIONS: u8 = 13;
+
+/// The command's jobs, with an approval between them.
+const ON_APPROVAL: [u8; 5] = [WORK, WAIT, 10, APPROVE, WORK];
+
+/// The application parameter of [`U2F_AUTHENTICATE`], and the challenge parameter.
+pub const PARAMETERS: [u8; 64] = [7; 64];
 
 /// A client may wait for a response; whoever has none waits for nothing.
 struct Bus<'a> {
@@ -56,22 +90,31 @@ struct Bus<'a> {
     channels: Vec<u32>,
     /// The channel of the last report, which may be refused.
     speaker: u32,
-    /// The channels that began a CTAP2 message since they last heard of one.
-    waiting: BTreeSet<u32>,
+    /// The channels that began a message since they last heard of one, and whether it was of U2F.
+    waiting: BTreeSet<(u32, bool)>,
     /// The response that is on its way.
     partial: Option<(u32, Command, Assembler)>,
     job: Option<Job>,
     question: Option<QuestionId>,
+    /// A person approved of something since the last response.
+    approved: bool,
+    /// The key handle that was made last.
+    key_handle: Vec<u8>,
+    /// Registrations and authentications.
+    u2f_successes: [usize; 2],
 }
 
 impl<'a> Bus<'a> {
     fn new(input: &'a [u8]) -> Self {
-        let settings = Settings { user_verification: UserVerification::None, ..Settings::security_key() };
+        let settings = Settings::security_key().served_to_platforms();
         let mut rng = SeededRng(1);
+        let authenticator =
+            Authenticator::new(settings, None, Arc::new(QuickCrypto)).expect("valid settings");
+        let (device, authenticator) = with_u2f(authenticator, &mut rng);
         Self {
             input,
-            device: Device::new([0, 1, 0], &mut rng),
-            authenticator: Authenticator::new(settings, None, Arc::new(QuickCrypto)).expect("valid settings"),
+            device,
+            authenticator,
             store: MemoryStore::with_capacity(4),
             rng,
             now: Moment { ticks: 0, date: Some(UnixTime(1_800_000_000)) },
@@ -81,6 +124,9 @@ impl<'a> Bus<'a> {
             partial: None,
             job: None,
             question: None,
+            approved: false,
+            key_handle: Vec::new(),
+            u2f_successes: [0; 2],
         }
     }
 
@@ -108,10 +154,8 @@ impl<'a> Bus<'a> {
             INIT => self.packet(BROADCAST, 0x86, &[0, 8, 1, 2, 3, 4, 5, 6, 7, 8]),
             MESSAGE => {
                 let channel = self.channel();
-                let length = u16::from_be_bytes([self.byte(), self.byte()]);
-                let message = self.bytes(length.into());
-                let Ok(fragments) = Fragments::new(channel, Command::Cbor, message) else { return };
-                fragments.for_each(|report| self.report(&report));
+                let message = self.message();
+                self.send(channel, Command::Cbor, message);
             }
             WORK => self.work(),
             WAIT => {
@@ -140,8 +184,34 @@ impl<'a> Bus<'a> {
                 report[..bytes.len()].copy_from_slice(&bytes);
                 self.report(&report);
             }
+            U2F => {
+                let channel = self.channel();
+                let message = self.message();
+                self.send(channel, Command::Msg, message);
+            }
+            U2F_AUTHENTICATE => {
+                let (channel, control, place, change) =
+                    (self.channel(), self.byte(), self.byte(), self.byte());
+                let mut handle = self.key_handle.clone();
+                if let Some(byte) = handle.get_mut(usize::from(place)) {
+                    *byte ^= change;
+                }
+                let length = u8::try_from(handle.len()).expect("a key handle of at most 255 bytes");
+                let data = [&PARAMETERS[..], &[length], &handle].concat();
+                self.send(channel, Command::Msg, u2f_command(2, control, &data));
+            }
             _ => self.disconnect(),
         }
+    }
+
+    fn message(&mut self) -> Vec<u8> {
+        let length = u16::from_be_bytes([self.byte(), self.byte()]);
+        self.bytes(length.into())
+    }
+
+    fn send(&mut self, channel: u32, command: Command, message: Vec<u8>) {
+        let Ok(fragments) = Fragments::new(channel, command, message) else { return };
+        fragments.for_each(|report| self.report(&report));
     }
 
     fn packet(&mut self, channel: u32, kind: u8, data: &[u8]) {
@@ -157,7 +227,9 @@ impl<'a> Bus<'a> {
         self.speaker = packet.channel();
         if let Packet::Initialization { channel, command, .. } = packet {
             match Command::from_number(command) {
-                Some(Command::Cbor) => _ = self.waiting.insert(channel),
+                Some(command @ (Command::Cbor | Command::Msg)) => {
+                    self.waiting.insert((channel, command == Command::Msg));
+                }
                 // What was asked for before is not answered any more.
                 Some(Command::Init) if self.channels.contains(&channel) => self.forget(channel),
                 _ => {}
@@ -179,6 +251,7 @@ impl<'a> Bus<'a> {
 
     fn answer(&mut self, answer: Answer) {
         if let Some(id) = self.question.take() {
+            self.approved |= matches!(answer, Answer::Approved { .. });
             assert!(self.device.answer(id, answer, self.now), "a question that was not withdrawn is open");
         }
     }
@@ -246,13 +319,41 @@ impl<'a> Bus<'a> {
                 assert!(channel == self.speaker || is_known, "a stranger is told what nobody said");
             }
             Command::Cbor => {
-                assert!(self.waiting.remove(&channel), "a response to nothing");
+                assert!(self.waiting.remove(&(channel, false)), "a response to nothing");
                 assert!(!message.is_empty());
+                self.approved = false;
+            }
+            Command::Msg => {
+                assert!(self.waiting.remove(&(channel, true)), "a response to nothing");
+                self.heard_u2f(message);
+                self.approved = false;
             }
             Command::Keepalive => {
-                assert!(matches!(message, [1 | 2]) && self.waiting.contains(&channel));
+                let waits = [false, true].iter().any(|u2f| self.waiting.contains(&(channel, *u2f)));
+                assert!(matches!(message, [1 | 2]) && waits);
             }
             _ => assert_eq!(channel, self.speaker),
+        }
+    }
+
+    /// A response of U2F (U2F Raw Message Formats v1.2, sections 4.3 and 5.4): data with success alone.
+    fn heard_u2f(&mut self, message: &[u8]) {
+        let (data, word) = message.split_last_chunk::<2>().expect("a status word");
+        match (data, word) {
+            (b"U2F_V2", [0x90, 0x00]) => {}
+            ([0x05, 0x04, rest @ ..], [0x90, 0x00]) => {
+                assert!(self.approved, "a registration without a touch");
+                let (length, rest) = rest.get(64..).and_then(<[u8]>::split_first).expect("a key handle");
+                self.key_handle = rest[..usize::from(*length)].to_vec();
+                self.u2f_successes[0] += 1;
+            }
+            ([present @ (0 | 1), _, _, _, _, _, ..], [0x90, 0x00]) => {
+                // Control byte 0x08 asks for no touch, and no presence is claimed then.
+                assert!(*present == 0 || self.approved, "presence without a touch");
+                self.u2f_successes[1] += 1;
+            }
+            ([], [0x67..=0x6f, _]) => {}
+            _ => panic!("no response of U2F: {message:02x?}"),
         }
     }
 
@@ -271,10 +372,49 @@ impl<'a> Bus<'a> {
         self.disconnect();
         self.packet(BROADCAST, 0x86, &[0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
         let channel = *self.channels.first().expect("a channel");
-        self.waiting.insert(channel);
         self.packet(channel, 0x90, &[0, 1, 0x04]);
         self.work();
         self.collect();
         assert!(self.waiting.is_empty(), "getInfo is answered");
     }
+}
+
+/// U2F needs somebody who vouches.
+#[cfg(feature = "u2f")]
+fn with_u2f(authenticator: Authenticator, rng: &mut SeededRng) -> (Device, Authenticator) {
+    use countersign::{
+        attestation::KeyAttester,
+        cose::CoseAlgorithm,
+        crypto::{CryptoProvider as _, KeyPair},
+    };
+
+    /// As much of a certificate as is looked at: the place of the key.
+    fn certificate(key: &KeyPair) -> Vec<u8> {
+        let element = |tag: u8, content: &[u8]| {
+            let length = u8::try_from(content.len()).expect("a short element");
+            [&[tag, length], content].concat()
+        };
+        let public_key = element(0x03, &[&[0, 0x04][..], &key.public().to_raw()].concat());
+        let public_key = element(0x30, &[element(0x30, &[]), public_key].concat());
+        // serialNumber, signature, issuer, validity, subject.
+        let named = element(0x05, &[]).repeat(5);
+        element(0x30, &element(0x30, &[named, public_key].concat()))
+    }
+
+    let key = QuickCrypto.make_key_pair(CoseAlgorithm::Es256, &mut SeededRng(2));
+    let certificates = vec![certificate(&key)];
+    let attester = KeyAttester::new(key, certificates, Arc::new(QuickCrypto)).expect("its certificate");
+    let authenticator = authenticator.with_attester(Arc::new(attester)).expect("no other model's");
+    (Device::with_u2f([0, 1, 0], rng), authenticator)
+}
+
+#[cfg(not(feature = "u2f"))]
+fn with_u2f(authenticator: Authenticator, rng: &mut SeededRng) -> (Device, Authenticator) {
+    (Device::new([0, 1, 0], rng), authenticator)
+}
+
+/// A command APDU with extended lengths (ISO 7816-4 section 5.1).
+pub fn u2f_command(instruction: u8, p1: u8, data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).expect("data of at most 65535 bytes").to_be_bytes();
+    [&[0, instruction, p1, 0, 0], &length[..], data, &[0, 0]].concat()
 }

@@ -71,14 +71,44 @@ pub(crate) fn session() -> Vec<Seed> {
     all.chain(managing).collect()
 }
 
-/// The commands of the vectors in handfuls, each by turns on two channels.
+/// The commands of the vectors in handfuls, each by turns on two channels; and those of U2F.
 pub(crate) fn ctaphid() -> Vec<Seed> {
     let mut commands = members("ctap2_transcripts", "vectors", "id", &["mc_request", "ga_request"]);
     commands.extend(members("ctap2_hmac_secret", "vectors", "id", &["request"]));
     commands.extend(members("ctap2_wire_negative", "vectors", "name", &["command"]));
     let commands: Vec<Vec<u8>> = commands.into_iter().map(|(_, bytes)| bytes).collect();
     let handfuls = (0..).zip(commands.chunks(12));
-    handfuls.map(|(number, handful)| (format!("handful-{number}"), super::ctaphid::seed(handful))).collect()
+    let handfuls =
+        handfuls.map(|(number, handful)| (format!("handful-{number}"), super::ctaphid::seed(handful)));
+    handfuls.chain(u2f()).collect()
+}
+
+/// U2F: what is registered and what signs, in both encodings of lengths, and what is refused.
+fn u2f() -> [Seed; 3] {
+    use super::ctaphid::{PARAMETERS, u2f_command, u2f_seed};
+    let version = u2f_command(3, 0, &[]);
+    let register = u2f_command(1, 0, &PARAMETERS);
+    // One byte for a length.
+    let short = |instruction: u8, p1: u8, data: &[u8]| {
+        let length = u8::try_from(data.len()).expect("data of at most 255 bytes");
+        [&[0, instruction, p1, 0, length], data, &[0]].concat()
+    };
+    let strange = [&PARAMETERS[..], &[32], &[1; 32]].concat();
+    let refused = vec![
+        u2f_command(1, 0, &PARAMETERS[1..]),
+        u2f_command(2, 3, &strange),
+        u2f_command(2, 3, &strange[..80]),
+        u2f_command(2, 9, &strange),
+        short(0x10, 0, &[]),
+        vec![0x80, 3, 0, 0],
+        vec![0xff; 300],
+    ];
+    let seeds = [
+        ("u2f", vec![version, register.clone()]),
+        ("u2f-short", vec![short(1, 3, &PARAMETERS), vec![0, 3, 0, 0]]),
+        ("u2f-refused", [vec![register], refused].concat()),
+    ];
+    seeds.map(|(name, commands)| (name.to_owned(), u2f_seed(&commands)))
 }
 
 /// Every envelope of the vault vectors, genuine or forged.
