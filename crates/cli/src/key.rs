@@ -4,11 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use clap::{Args, Subcommand, ValueEnum};
 use countersign::{
-    authenticator::{Authenticator, PinEntry, Settings, UserVerification},
+    authenticator::{self, Authenticator, Outcome as Done, PinEntry, Settings, Turn, UserVerification},
     client::{Origin, ResponseJson},
     credential::{ChangeSet, Credential, CredentialRecord, CredentialStore, StateStore},
-    crypto::RustCrypto,
-    provider::Provider,
+    crypto::{OsRng, RustCrypto},
+    ctap2::{Response, Status},
+    provider::{CeremonyError, Provider},
     vault::{VaultError, item_type},
     webauthn::CredentialId,
 };
@@ -28,6 +29,7 @@ use crate::{
 const AFTER_HELP: &str = "\
 Examples:
   countersign key init                       make it, with a PIN typed at the terminal
+  countersign key set-pin                    set it later, where countersign device made the key
   countersign key list                       the passkeys in it
   countersign key show ID                    all about one of them
   countersign key delete ID --yes
@@ -43,6 +45,14 @@ Examples:
 
 The PIN has 4 characters to 63 bytes. Eight wrong entries in all, over all runs, block it for
 good.";
+
+const SET_PIN_HELP: &str = "\
+Examples:
+  countersign key set-pin
+  countersign key set-pin --pin-file pin.txt
+
+For a key that countersign device has made, or that was reset. A PIN that is set is left alone:
+platforms change it through countersign device, with the old one.";
 
 /// The item type of the role in the key's own vault: UTF-8, the role's name.
 const ROLE: u64 = item_type::FIRST_OF_HOST;
@@ -64,6 +74,9 @@ pub(crate) enum KeyVerb {
     /// Make the authenticator and set its PIN
     #[command(after_help = INIT_HELP)]
     Init(InitArgs),
+    /// Set the first PIN of a key that has none
+    #[command(after_help = SET_PIN_HELP)]
+    SetPin(SetPinArgs),
     /// Show what it is: model, options, PIN tries left
     #[command(after_help = "Examples:\n  countersign key info\n  countersign key info --json")]
     Info,
@@ -88,6 +101,13 @@ pub(crate) struct InitArgs {
     /// What it is to relying parties
     #[arg(long, value_enum, default_value_t = Role::CredentialManager)]
     role: Role,
+    #[command(flatten)]
+    pin: PinArgs,
+}
+
+/// The first PIN.
+#[derive(Args)]
+pub(crate) struct SetPinArgs {
     #[command(flatten)]
     pin: PinArgs,
 }
@@ -286,6 +306,7 @@ fn stored_role(store: &KeyStore) -> Result<Role, Failure> {
 pub(crate) fn run(places: &Places, verb: KeyVerb) -> Result<Outcome, Failure> {
     match verb {
         KeyVerb::Init(arguments) => init(places, arguments),
+        KeyVerb::SetPin(arguments) => set_pin(places, arguments),
         KeyVerb::Info => info(places),
         KeyVerb::List => list(places),
         KeyVerb::Show(arguments) => show(places, &arguments),
@@ -307,6 +328,45 @@ fn init(places: &Places, arguments: InitArgs) -> Result<Outcome, Failure> {
         places.key_directory().display(),
     );
     Ok(Outcome::Report { text, json: info_json(places, &key)? })
+}
+
+fn set_pin(places: &Places, arguments: SetPinArgs) -> Result<Outcome, Failure> {
+    let (mut parts, role) = open_parts(places, Role::settings)?;
+    if parts.authenticator.has_pin() {
+        // Said before a PIN is asked for.
+        let message = "the key has a PIN already, and it was left alone";
+        return Err(Failure::failed("pin-set", message)
+            .hint("platforms change it through countersign device, with the old one"));
+    }
+    let pin = new_pin(arguments.pin.source())?;
+    places.printer.progress("Setting the PIN (Argon2id) ...");
+    keep_pin(&mut parts, &pin)?;
+    let KeyParts { authenticator, store, clock } = parts;
+    let key = Key { provider: Provider::new(authenticator), store, clock, role };
+    let text = format!("Set the PIN of the key in {}.", places.key_directory().display());
+    Ok(Outcome::Report { text, json: info_json(places, &key)? })
+}
+
+fn keep_pin(parts: &mut KeyParts, pin: &PinEntry) -> Result<(), Failure> {
+    let KeyParts { authenticator, store, clock } = parts;
+    let mut rng = OsRng::default();
+    let step = authenticator.set_pin(pin, &mut rng);
+    let refused = match authenticator::run(authenticator, store, step, clock.now(), &mut rng) {
+        Turn::Done(Done { response: Response::Failed(status), .. }) => status,
+        Turn::Done(_) => return Ok(()),
+        // Nobody is asked: the PIN was typed here.
+        Turn::Ask(_, pending) => {
+            drop(authenticator.cancel(pending));
+            Status::Other
+        }
+    };
+    Err(match (refused, authenticator.info().min_pin_length) {
+        // A platform has raised it.
+        (Status::PinPolicyViolation, Some(length)) => {
+            Failure::usage("bad-pin", format!("this key takes PINs of {length} characters or more"))
+        }
+        _ => CeremonyError::Authenticator(refused).into(),
+    })
 }
 
 fn info(places: &Places) -> Result<Outcome, Failure> {

@@ -4,11 +4,12 @@ mod common;
 
 use common::{Home, finish, program};
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 26] = [
     &[],
     &["quickstart"],
     &["key"],
     &["key", "init"],
+    &["key", "set-pin"],
     &["key", "info"],
     &["key", "list"],
     &["key", "show"],

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Home, PIN, WRONG_PIN, repository};
+use common::{Home, PIN, WRONG_PIN, hid::Plugged, repository};
 
 /// Registers a passkey with the bundled options; its identifier comes back.
 fn register(home: &Home) -> String {
@@ -53,6 +53,59 @@ fn a_pin_comes_from_a_file_a_descriptor_or_a_terminal() {
     assert_eq!(by_descriptor.json()["pinSet"], true);
 }
 
+/// As `countersign device` makes it; it is told what else is to be sent to it.
+fn without_a_pin(home: &Home, commands: &[&[u8]]) {
+    let mut plugged = Plugged::new(home, &[]);
+    for command in commands {
+        assert_eq!(plugged.client().cbor(command)[0], 0);
+    }
+    plugged.order("quit");
+    plugged.exit_code();
+}
+
+#[test]
+fn a_key_without_a_pin_gets_its_first_one_which_verifies_from_then_on() {
+    let home = Home::new();
+    without_a_pin(&home, &[]);
+    home.json(&["key", "set-pin"]).fails(3, "no-terminal");
+    let short = home.write("short", b"123");
+    home.json(&["key", "set-pin", "--pin-file", &short]).fails(2, "bad-pin");
+    assert_eq!(home.json(&["key", "info"]).json()["pinSet"], false);
+    let set = home.json(&["key", "set-pin", "--pin-file", &home.pin_file()]).json();
+    assert_eq!(
+        (&set["pinSet"], &set["pinTriesLeft"], &set["role"]),
+        (&true.into(), &8.into(), &"security-key".into())
+    );
+    assert_eq!(home.json(&["key", "info"]).json()["pinSet"], true, "it is stored");
+    register(&home);
+    sign_in_with(&home, WRONG_PIN).fails(4, "wrong-pin");
+    sign_in_with(&home, PIN).json();
+}
+
+#[test]
+fn a_pin_that_is_set_is_left_alone() {
+    let home = Home::with_key();
+    register(&home);
+    let other = home.write("other", WRONG_PIN.as_bytes());
+    let message = home.json(&["key", "set-pin", "--pin-file", &other]).fails(1, "pin-set");
+    assert!(message.contains("countersign device"), "{message}");
+    // Without a terminal too: nobody is asked for a PIN that would not be taken.
+    home.json(&["key", "set-pin"]).fails(1, "pin-set");
+    sign_in_with(&home, PIN).json();
+}
+
+#[test]
+fn a_first_pin_is_as_long_as_a_platform_has_demanded() {
+    let home = Home::new();
+    // authenticatorConfig setMinPINLength: newMinPINLength 19.
+    without_a_pin(&home, &[&[0x0d, 0xa2, 0x01, 0x03, 0x02, 0xa1, 0x01, 0x13]]);
+    assert_eq!(PIN.len(), 18);
+    let message = home.json(&["key", "set-pin", "--pin-file", &home.pin_file()]).fails(2, "bad-pin");
+    assert!(message.contains("19"), "{message}");
+    let longer = home.write("longer", format!("{PIN}!").as_bytes());
+    home.json(&["key", "set-pin", "--pin-file", &longer]).json();
+}
+
 #[test]
 fn a_secret_file_that_others_can_read_is_refused() {
     use std::os::unix::fs::PermissionsExt;
@@ -73,7 +126,7 @@ fn the_role_is_kept() {
 #[test]
 fn without_a_key_every_verb_says_so() {
     let home = Home::new();
-    for verb in [&["info"][..], &["list"], &["show", "AAAA"], &["delete", "AAAA", "--yes"]] {
+    for verb in [&["info"][..], &["set-pin"], &["list"], &["show", "AAAA"], &["delete", "AAAA", "--yes"]] {
         let message = home.json(&[&["key"], verb].concat()).fails(5, "no-key");
         assert!(message.contains("countersign key init"), "{message}");
     }
