@@ -223,10 +223,11 @@ impl Authenticator {
     /// Order of draws from `rng`, over all the steps of one command. makeCredential: 32 bytes private key (again in the
     /// 2^-32 case that they are no P-256 scalar), the credential ID, 32 bytes CredRandomWithUV, 32 bytes
     /// CredRandomWithoutUV, 32 bytes largeBlobKey, if it gets one; or, for a wrapped credential, the private key, 32 bytes
-    /// wrap key, if there is none yet, and 24 bytes nonce. Then what hmac-secret-mc draws, as in getAssertion. getAssertion with hmac-secret: 32 bytes
-    /// key-agreement key, if it is needed for the first time since power-up or since a wrong PIN was sent; then 16 bytes IV,
-    /// with protocol 2. getInfo, once there is a persistent token: 16 bytes IV of encIdentifier, 16 bytes IV of
-    /// encCredStoreState.
+    /// wrap key, if there is none yet, and 24 bytes nonce. Then what hmac-secret-mc draws, as in getAssertion.
+    ///
+    /// getAssertion with hmac-secret: 32 bytes key-agreement key, if it is needed for the first time since power-up or since
+    /// a wrong PIN was sent; then 16 bytes IV, with protocol 2. getInfo, once there is a persistent token: 16 bytes IV of
+    /// encIdentifier, 16 bytes IV of encCredStoreState.
     ///
     /// clientPIN: the key-agreement key likewise; then for setPIN and changePIN 16 bytes salt; for a token its 32 bytes, or
     /// those of the persistent one when it is first asked for, with 32 bytes that identifiers are derived from if there
