@@ -8,8 +8,9 @@ use countersign::{
     cbor::{Item, Profile},
     cose::{CoseAlgorithm, P256Point, PublicKey},
     ctap2::{
-        ClientPinResponse, CredentialManagementResponse, GetAssertionResponse, GetInfoResponse, LargeBlobKey,
-        LargeBlobOutput, LargeBlobsResponse, MakeCredentialResponse, ManagedCredential, Response, Status,
+        ClientPinResponse, CredentialManagementResponse, GetAssertionResponse, GetInfoResponse,
+        LargeBlobInput, LargeBlobKey, LargeBlobOutput, LargeBlobsResponse, MakeCredentialExtensions,
+        MakeCredentialResponse, ManagedCredential, Response, Status,
     },
     secret::Secret,
     webauthn::{Aaguid, CredentialId, RpEntity, RpId, RpIdHash, UserEntity, UserHandle},
@@ -98,6 +99,29 @@ fn a_large_blob_key_is_not_printed() {
     let response = MakeCredentialResponse { large_blob_key: Some(key), ..creation(cbor!({}).unwrap()) };
     let printed = format!("{response:?}").to_lowercase();
     assert!(printed.contains("largeblobkey(..)") && !printed.contains("171") && !printed.contains("ab, "));
+}
+
+#[test]
+fn blobs_are_not_printed() {
+    let blob = vec![0xab; 16];
+    let input = MakeCredentialExtensions { cred_blob: Some(blob.clone()), ..Default::default() };
+    let write = LargeBlobInput::Write { blob: blob.clone(), original_size: 40 };
+    let output = LargeBlobOutput::Blob { blob: blob.clone(), original_size: 40 };
+    let response = GetAssertionResponse {
+        credential: CredentialId::new(&[1]).unwrap(),
+        auth_data: blob,
+        signature: vec![1; 8],
+        user: None,
+        number_of_credentials: None,
+        user_selected: false,
+        large_blob_key: None,
+        large_blob: None,
+    };
+    for printed in
+        [format!("{input:?}"), format!("{write:?}"), format!("{output:?}"), format!("{response:?}")]
+    {
+        assert!(printed.contains("[16 bytes]") && !printed.contains("171"), "{printed}");
+    }
 }
 
 #[test]

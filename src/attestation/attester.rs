@@ -72,8 +72,8 @@ pub struct KeyAttester {
 }
 
 impl KeyAttester {
-    /// The most bytes of all certificates together: with the longest credential ID and the longest public key the
-    /// response still fits into a CTAPHID message.
+    /// The most bytes of all certificates together: signed by ECDSA, with the longest credential ID and the longest public
+    /// key, the response still fits into a CTAPHID message. One that does not fit into `max_msg_size` fails the command.
     pub const MAX_CHAIN: usize = 4096;
 
     /// Joins a key (ES256, for a FIDO certification) and its certificates, the key's own first. Refused: certificates

@@ -301,11 +301,15 @@ impl Authenticator {
             self.make_wrapped(job, rng)?
         };
         let response = self.attest(job, &record, rng)?;
+        // What a message cannot tell (certificates, or a public key, too long for `max_msg_size`) is not made either.
+        let response = Response::MakeCredential(response);
+        if job.door == Door::Ctap && response.encode().len() > self.settings.max_msg_size {
+            return Err(Status::Other);
+        }
         // "If a credential for the same rp.id and account ID already exists on the authenticator: overwrite that
         // credential."
         let replaced = old.iter().map(|old| old.credential.id.clone()).collect();
-        let outcome =
-            Outcome { response: Response::MakeCredential(response), prf: evaluate_prf(job, &record) };
+        let outcome = Outcome { response, prf: evaluate_prf(job, &record) };
         let put = if record.is_wrapped() { Vec::new() } else { vec![record] };
         let changes = ChangeSet { delete: replaced, put, ..ChangeSet::default() };
         Ok(self.commit(changes, Some(state), outcome, None))

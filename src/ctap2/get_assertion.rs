@@ -9,6 +9,7 @@ use super::{
     pin_uv_auth::PinUvAuth,
     read::{Limits, optional, required},
     status::Status,
+    unprinted::Unprinted,
     write::Members,
 };
 use crate::{
@@ -35,11 +36,11 @@ pub struct GetAssertion {
 }
 
 /// The response.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GetAssertionResponse {
     /// 0x01: which credential answered.
     pub credential: CredentialId,
-    /// 0x02: authenticator data.
+    /// 0x02: authenticator data, a credBlob in them; not printed.
     pub auth_data: Vec<u8>,
     /// 0x03
     pub signature: Vec<u8>,
@@ -53,6 +54,21 @@ pub struct GetAssertionResponse {
     pub large_blob_key: Option<LargeBlobKey>,
     /// `largeBlob` in 0x08, unsignedExtensionOutputs.
     pub large_blob: Option<LargeBlobOutput>,
+}
+
+impl core::fmt::Debug for GetAssertionResponse {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("GetAssertionResponse")
+            .field("credential", &self.credential)
+            .field("auth_data", &Unprinted(&self.auth_data))
+            .field("signature", &self.signature)
+            .field("user", &self.user)
+            .field("number_of_credentials", &self.number_of_credentials)
+            .field("user_selected", &self.user_selected)
+            .field("large_blob_key", &self.large_blob_key)
+            .field("large_blob", &self.large_blob)
+            .finish()
+    }
 }
 
 impl GetAssertion {

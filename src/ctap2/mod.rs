@@ -19,6 +19,7 @@ mod request;
 mod response;
 mod status;
 mod subcommand;
+mod unprinted;
 mod write;
 
 pub use client_pin::{ClientPin, ClientPinResponse, KeyAgreementKey, PlatformKey};

@@ -504,3 +504,18 @@ fn mc_is_read_as_it_is_written() {
     let request = Request::MakeCredential(protected(create_verified(1), 3));
     assert_eq!(Request::decode(&request.encode(), &limits), Ok(request));
 }
+
+#[test]
+fn mc_whose_response_no_message_holds_makes_no_credential() {
+    // The identifier alone is as long as the message.
+    let settings = Settings {
+        user_verification: UserVerification::None,
+        max_msg_size: 1024,
+        credential_id_length: 1023,
+        ..Settings::security_key()
+    };
+    let mut world = World::new(settings);
+    let kept = world.kept();
+    assert_failed(&world.make(create_discoverable(1), Person::Willing), Status::Other);
+    assert!(world.kept() == kept, "what cannot be told is not stored");
+}

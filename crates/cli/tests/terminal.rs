@@ -2,15 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking; clippy knows test functions only")]
 
 mod common;
-
-use std::{
-    fs::{File, OpenOptions},
-    io::{BufReader, Read, Write},
-    os::fd::OwnedFd,
-    process::{Child, Stdio},
-    sync::mpsc::{Receiver, channel},
-    time::Duration,
-};
+#[path = "../../host/tests/common/pseudo_terminal.rs"]
+mod pseudo_terminal;
 
 use common::{
     Home, PIN, WRONG_PIN,
@@ -19,47 +12,23 @@ use common::{
 };
 use rustix::{
     process::{Pid, Signal, kill_process},
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{LocalModes, tcgetattr},
 };
 use serde_json::Value;
 
-/// The program, and the person's side of it: keyboard and screen. Its results go elsewhere.
-struct Terminal {
-    child: Child,
-    keyboard: File,
-    screen: Receiver<u8>,
-    seen: String,
-}
+/// The program on its terminal.
+struct Terminal(pseudo_terminal::Terminal);
 
 impl Terminal {
     fn start(home: &Home, arguments: &[&str]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let slave = || OwnedFd::from(OpenOptions::new().read(true).write(true).open(&name).unwrap());
         let mut command = program();
         command.arg("--dir").arg(home.base()).args(arguments);
-        let child = command.stdin(slave()).stderr(slave()).stdout(Stdio::piped()).spawn().unwrap();
-        let keyboard = File::from(master);
-        let screen = keyboard.try_clone().unwrap();
-        let (sender, receiver) = channel();
-        std::thread::spawn(move || {
-            BufReader::new(screen).bytes().map_while(Result::ok).try_for_each(|byte| sender.send(byte))
-        });
-        Self { child, keyboard, screen: receiver, seen: String::new() }
+        Self(pseudo_terminal::Terminal::start(command))
     }
 
     /// Waits until the screen shows a text after what was waited for before, and types.
     fn at(&mut self, text: &str, keys: &str) -> &mut Self {
-        let mut shown = String::new();
-        while !shown.contains(text) {
-            let byte = self.screen.recv_timeout(Duration::from_secs(60));
-            shown.push(byte.unwrap_or_else(|_| panic!("no {text:?} in {shown:?}")).into());
-        }
-        self.seen += &shown;
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.0.until(text).type_in(keys);
         self
     }
 
@@ -68,19 +37,15 @@ impl Terminal {
     }
 
     fn echoes(&self) -> bool {
-        tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO)
+        tcgetattr(&self.0.keyboard).unwrap().local_modes.contains(LocalModes::ECHO)
     }
 
     /// Exit code, standard output, and all that the screen showed.
     fn end(mut self) -> (i32, String, String) {
-        let mut output = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
-        let code = self.child.wait().unwrap().code().unwrap();
+        let output = self.0.output();
+        let code = self.0.child.wait().unwrap().code().unwrap();
         assert!(self.echoes(), "the terminal is as it was");
-        while let Ok(byte) = self.screen.recv_timeout(Duration::from_millis(200)) {
-            self.seen.push(byte.into());
-        }
-        (code, output, self.seen)
+        (code, output, self.0.seen())
     }
 }
 
@@ -177,7 +142,7 @@ fn a_passkey_is_deleted_after_a_yes() {
 fn the_security_keys_questions_are_asked_and_go_away_when_they_are_cancelled() {
     let home = Home::new();
     let mut terminal = Terminal::start(&home, &["device", "--udp", "127.0.0.1:0"]);
-    let client = Client::connect(&ready(&mut terminal.child));
+    let client = Client::connect(&ready(&mut terminal.0.child));
     client.send(CBOR, &create(1));
     terminal.at("Make a passkey for example.com", "").at("[y/N] ", "");
     client.send(CANCEL, &[]);
@@ -189,6 +154,6 @@ fn the_security_keys_questions_are_asked_and_go_away_when_they_are_cancelled() {
     client.send(CBOR, &create(1));
     terminal.at("[y/N] ", "n\n");
     assert_eq!(client.response().1, (CBOR, vec![0x27]));
-    kill_process(Pid::from_child(&terminal.child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&terminal.0.child), Signal::INT).unwrap();
     assert_eq!(terminal.end().0, 0);
 }

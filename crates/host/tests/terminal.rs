@@ -2,15 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, also in its helpers")]
 
 mod common;
-
-use std::{
-    fs::{File, OpenOptions},
-    io::{BufReader, Read, Write},
-    os::fd::OwnedFd,
-    process::{Child, Stdio},
-    sync::mpsc::{Receiver, channel},
-    time::Duration,
-};
+#[path = "common/pseudo_terminal.rs"]
+mod pseudo_terminal;
 
 use common::{myself, part, passkey};
 use countersign::{
@@ -18,7 +11,6 @@ use countersign::{
     webauthn::RpId,
 };
 use countersign_host::{Clock, Person, SecretSource, TerminalPerson};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 const ME: &str = "the_other_process";
 const PIN: &str = "27182";
@@ -94,62 +86,31 @@ fn told(answer: &Answer) -> String {
     }
 }
 
-/// The other process, and both ends of the person's side.
-struct Terminal {
-    child: Child,
-    keyboard: File,
-    screen: Receiver<u8>,
-    seen: String,
-}
+/// The other process on its terminal.
+struct Terminal(pseudo_terminal::Terminal);
 
 impl Terminal {
     fn start(part: &str) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = || -> OwnedFd {
-            let path = name.to_str().unwrap();
-            OpenOptions::new().read(true).write(true).open(path).unwrap().into()
-        };
-        let mut command = myself(ME, part.as_ref());
-        let child = command.stdin(slave()).stderr(slave()).stdout(Stdio::piped()).spawn().unwrap();
-        let keyboard = File::from(master);
-        let screen = keyboard.try_clone().unwrap();
-        let (sender, receiver) = channel();
-        std::thread::spawn(move || {
-            BufReader::new(screen).bytes().map_while(Result::ok).try_for_each(|byte| sender.send(byte))
-        });
-        Self { child, keyboard, screen: receiver, seen: String::new() }
+        Self(pseudo_terminal::Terminal::start(myself(ME, part.as_ref())))
     }
 
-    /// Waits until the screen shows a text after what was waited for before.
     fn until(&mut self, text: &str) -> &mut Self {
-        let mut shown = String::new();
-        while !shown.contains(text) {
-            let byte = self.screen.recv_timeout(Duration::from_secs(30));
-            shown.push(byte.unwrap_or_else(|_| panic!("no {text:?} in {shown:?}")).into());
-        }
-        self.seen += &shown;
+        self.0.until(text);
         self
     }
 
     fn type_in(&mut self, keys: &str) -> &mut Self {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.0.type_in(keys);
         self
     }
 
     /// What the other process answered, and all that the screen showed.
     fn answers(mut self) -> (Vec<String>, String) {
-        let mut output = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{output}");
-        while let Ok(byte) = self.screen.recv_timeout(Duration::from_millis(200)) {
-            self.seen.push(byte.into());
-        }
+        let output = self.0.output();
+        assert!(self.0.child.wait().unwrap().success(), "{output}");
         let answers =
             output.lines().filter_map(|line| line.split_once("ANSWER ")).map(|(_, answer)| answer.to_owned());
-        (answers.collect(), self.seen)
+        (answers.collect(), self.0.seen())
     }
 }
 

@@ -11,14 +11,15 @@ use crate::{
     ctap2::{
         read::{self, optional},
         status::Status,
+        unprinted::Unprinted,
         write::Members,
     },
 };
 
 /// Extension inputs of authenticatorMakeCredential.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct MakeCredentialExtensions {
-    /// `credBlob`: the blob, of whatever length.
+    /// `credBlob`: the blob, of whatever length; not printed.
     pub cred_blob: Option<Vec<u8>>,
     /// `largeBlob`.
     pub large_blob: Option<LargeBlobSupport>,
@@ -36,6 +37,22 @@ pub struct MakeCredentialExtensions {
     pub third_party_payment: Option<bool>,
     /// `pinComplexityPolicy`.
     pub pin_complexity_policy: Option<bool>,
+}
+
+impl core::fmt::Debug for MakeCredentialExtensions {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("MakeCredentialExtensions")
+            .field("cred_blob", &self.cred_blob.as_deref().map(Unprinted))
+            .field("large_blob", &self.large_blob)
+            .field("cred_protect", &self.cred_protect)
+            .field("hmac_secret", &self.hmac_secret)
+            .field("large_blob_key", &self.large_blob_key)
+            .field("min_pin_length", &self.min_pin_length)
+            .field("hmac_secret_mc", &self.hmac_secret_mc)
+            .field("third_party_payment", &self.third_party_payment)
+            .field("pin_complexity_policy", &self.pin_complexity_policy)
+            .finish()
+    }
 }
 
 /// Extension inputs of authenticatorGetAssertion.

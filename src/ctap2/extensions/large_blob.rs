@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 
 use crate::{
     cbor::{Entries, Item, Writer},
-    ctap2::{status::Status, write::Members},
+    ctap2::{status::Status, unprinted::Unprinted, write::Members},
 };
 
 /// The input of makeCredential: how much the relying party wants a credential with room for a blob.
@@ -34,7 +34,7 @@ pub enum LargeBlobSupport {
 }
 
 /// The input of getAssertion.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum LargeBlobInput {
     /// `read`
     Read,
@@ -48,7 +48,7 @@ pub enum LargeBlobInput {
 }
 
 /// The unsigned output of getAssertion.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum LargeBlobOutput {
     /// `blob` with `originalSize`
     Blob {
@@ -79,6 +79,32 @@ impl LargeBlobSupport {
             Self::Required => REQUIRED,
             Self::Preferred => PREFERRED,
         });
+    }
+}
+
+impl core::fmt::Debug for LargeBlobInput {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Read => f.write_str("Read"),
+            Self::Write { blob, original_size } => f
+                .debug_struct("Write")
+                .field("blob", &Unprinted(blob))
+                .field("original_size", original_size)
+                .finish(),
+        }
+    }
+}
+
+impl core::fmt::Debug for LargeBlobOutput {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Blob { blob, original_size } => f
+                .debug_struct("Blob")
+                .field("blob", &Unprinted(blob))
+                .field("original_size", original_size)
+                .finish(),
+            Self::Written(written) => f.debug_tuple("Written").field(written).finish(),
+        }
     }
 }
 
