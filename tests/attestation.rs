@@ -23,7 +23,7 @@ fn rp(id: &str) -> RpId {
 }
 
 fn refusal(key: KeyPair, certificates: Vec<Vec<u8>>) -> Option<InvalidAttester> {
-    KeyAttester::new(key, certificates, Arc::new(RustCrypto)).err()
+    KeyAttester::new(&key, certificates, &RustCrypto).err()
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_certificate_of_another_aaguid_is_refused() {
     let key = || attestation_key(&ceremony("packed.ES256"));
     for critical in [&[][..], &[0x01, 0x01, 0xff]] {
         let certificate = certificate_for(&key(), MODEL.0, critical);
-        let attester = KeyAttester::new(key(), vec![certificate], Arc::new(RustCrypto)).unwrap();
+        let attester = KeyAttester::new(&key(), vec![certificate], &RustCrypto).unwrap();
         let attester: Arc<dyn Attester> = Arc::new(attester);
         let enterprise = EnterpriseAttester {
             attester: Arc::clone(&attester),

@@ -403,7 +403,7 @@ fn with_u2f(authenticator: Authenticator, rng: &mut SeededRng) -> (Device, Authe
 
     let key = QuickCrypto.make_key_pair(CoseAlgorithm::Es256, &mut SeededRng(2));
     let certificates = vec![certificate(&key)];
-    let attester = KeyAttester::new(key, certificates, Arc::new(QuickCrypto)).expect("its certificate");
+    let attester = KeyAttester::new(&key, certificates, &QuickCrypto).expect("its certificate");
     let authenticator = authenticator.with_attester(Arc::new(attester)).expect("no other model's");
     (Device::with_u2f([0, 1, 0], rng), authenticator)
 }

@@ -1,6 +1,8 @@
 //! A provider that costs next to nothing: what it computes has the shape of keys, signatures and shared secrets, and the
 //! properties that the authenticator relies on, but no security. What is fuzzed with it is the state machine.
 
+use std::sync::Arc;
+
 use countersign::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
     crypto::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer, sha256, sha256_parts},
@@ -29,8 +31,8 @@ impl CryptoProvider for QuickCrypto {
         Ok(pair(algorithm, private))
     }
 
-    fn signer(&self, pair: &KeyPair) -> Result<Box<dyn Signer>, CryptoError> {
-        Ok(Box::new(QuickKey(sha256(&pair.public().to_raw()))))
+    fn signer(&self, pair: &KeyPair) -> Result<Arc<dyn Signer>, CryptoError> {
+        Ok(Arc::new(QuickKey(sha256(&pair.public().to_raw()))))
     }
 
     fn verify(

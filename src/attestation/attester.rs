@@ -5,7 +5,7 @@ use alloc::{sync::Arc, vec::Vec};
 use super::certificate::Leaf;
 use crate::{
     cose::CoseAlgorithm,
-    crypto::{CryptoProvider, KeyPair},
+    crypto::{CryptoProvider, KeyPair, Signer},
     webauthn::Aaguid,
 };
 
@@ -45,6 +45,8 @@ pub enum InvalidAttester {
     NoCertificate,
     /// The first certificate is of another key.
     AnotherKey,
+    /// The key is of no use to the provider.
+    UnusableKey,
     /// The certificates have more than [`KeyAttester::MAX_CHAIN`] bytes.
     TooLong,
     /// The first certificate names another AAGUID than the authenticator's.
@@ -56,6 +58,7 @@ impl core::fmt::Display for InvalidAttester {
         f.write_str(match self {
             Self::NoCertificate => "the attestation certificate is missing or is no certificate",
             Self::AnotherKey => "the attestation certificate is of another key",
+            Self::UnusableKey => "the attestation key is none that the provider can sign with",
             Self::TooLong => "the attestation certificates are too long for a message",
             Self::AnotherAaguid(_) => "the attestation certificate is of another AAGUID",
         })
@@ -64,11 +67,11 @@ impl core::fmt::Display for InvalidAttester {
 
 impl core::error::Error for InvalidAttester {}
 
-/// An attester that has its key in memory.
+/// An attester that has its key in memory, ready to sign.
 pub struct KeyAttester {
-    key: KeyPair,
+    algorithm: CoseAlgorithm,
+    signer: Arc<dyn Signer>,
     certificates: Vec<Vec<u8>>,
-    provider: Arc<dyn CryptoProvider>,
 }
 
 impl KeyAttester {
@@ -77,11 +80,11 @@ impl KeyAttester {
     pub const MAX_CHAIN: usize = 4096;
 
     /// Joins a key (ES256, for a FIDO certification) and its certificates, the key's own first. Refused: certificates
-    /// that are too long, and a first one that is of another key.
+    /// that are too long, a first one that is of another key, and a key that the provider does not take.
     pub fn new(
-        key: KeyPair,
+        key: &KeyPair,
         certificates: Vec<Vec<u8>>,
-        provider: Arc<dyn CryptoProvider>,
+        provider: &dyn CryptoProvider,
     ) -> Result<Self, InvalidAttester> {
         let leaf = certificates.first().and_then(|certificate| Leaf::parse(certificate));
         let leaf = leaf.ok_or(InvalidAttester::NoCertificate)?;
@@ -91,13 +94,14 @@ impl KeyAttester {
         if certificates.iter().map(Vec::len).fold(0, usize::saturating_add) > Self::MAX_CHAIN {
             return Err(InvalidAttester::TooLong);
         }
-        Ok(Self { key, certificates, provider })
+        let signer = provider.signer(key).map_err(|_| InvalidAttester::UnusableKey)?;
+        Ok(Self { algorithm: key.algorithm(), signer, certificates })
     }
 }
 
 impl Attester for KeyAttester {
     fn algorithm(&self) -> CoseAlgorithm {
-        self.key.algorithm()
+        self.algorithm
     }
 
     fn certificates(&self) -> &[Vec<u8>] {
@@ -105,8 +109,7 @@ impl Attester for KeyAttester {
     }
 
     fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CannotAttest> {
-        let signer = self.provider.signer(&self.key).map_err(|_| CannotAttest)?;
-        Ok(signer.sign(message))
+        Ok(self.signer.sign(message))
     }
 }
 

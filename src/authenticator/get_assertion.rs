@@ -309,10 +309,11 @@ impl Authenticator {
             extensions: &extension::assertion_outputs(inputs, &record.extensions, hmac_secret.as_deref()),
         }
         .encode();
-        let signer = self.provider.signer(&record.secret.key).map_err(|_| Status::Other)?;
+        let message = [auth_data.as_slice(), &request.client_data_hash.0];
+        let signature = self.provider.sign(&record.secret.key, &message).map_err(|_| Status::Other)?;
         Ok(GetAssertionResponse {
             credential: credential.id.clone(),
-            signature: signer.sign(&[&auth_data, &request.client_data_hash.0]),
+            signature,
             auth_data,
             user: shown_user(record, proofs.verified),
             number_of_credentials: None,

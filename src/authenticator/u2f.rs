@@ -192,8 +192,8 @@ impl Authenticator {
             Found::Wrapped(wrapped) => self.next_shared_count(wrapped.facts.backup),
         };
         let authenticated = Authenticated { user_present: present.is_some(), counter };
-        let signer = self.provider.signer(found.key()).map_err(|_| Status::Other)?;
-        let signature = signer.sign(&[&authenticated.message(request)]);
+        let message = authenticated.message(request);
+        let signature = self.provider.sign(found.key(), &[&message]).map_err(|_| Status::Other)?;
         let response = Response::U2f(success(authenticated.encode(&signature)));
         let outcome = Outcome { response, prf: None };
         Ok(match found {

@@ -12,7 +12,7 @@ mod symmetric;
 
 #[cfg(feature = "getrandom")]
 pub use os::OsRng;
-pub use provider::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer};
+pub use provider::{AgreementKey, CryptoError, CryptoProvider, KeyPair, ProviderConstants, Signer};
 pub use rustcrypto::RustCrypto;
 pub use symmetric::{
     Aes128CbcNoPadding, Aes256CbcNoPadding, Hkdf, aead_open, aead_seal, hmac_sha256, hmac_sha256_secret,

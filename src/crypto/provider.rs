@@ -1,6 +1,6 @@
 //! The provider joint.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use rand_core::CryptoRng;
 
@@ -69,8 +69,9 @@ impl KeyPair {
     }
 }
 
-/// A key that is ready to sign.
-pub trait Signer: Send {
+/// A key that is ready to sign: all that can be computed before the message is known has been. Worth keeping for as long
+/// as its store is open; what it holds is wiped when the last handle goes.
+pub trait Signer: Send + Sync {
     /// Signs the concatenation of `message`. ECDSA returns a DER `ECDSA-Sig-Value` (RFC 3279; at most 72 bytes on P-256
     /// and 104 on P-384), EdDSA 64 bytes, ML-DSA-44 2420 and ML-DSA-65 3309, as WebAuthn section "Signature Formats for
     /// Packed Attestation" has them.
@@ -99,8 +100,14 @@ pub trait CryptoProvider: Send + Sync {
     /// what is no scalar.
     fn import(&self, algorithm: CoseAlgorithm, private: SecretBytes) -> Result<KeyPair, CryptoError>;
 
-    /// Loads a stored pair for signing.
-    fn signer(&self, pair: &KeyPair) -> Result<Box<dyn Signer>, CryptoError>;
+    /// Loads a stored pair for signing, into a handle that can be shared and kept.
+    fn signer(&self, pair: &KeyPair) -> Result<Arc<dyn Signer>, CryptoError>;
+
+    /// Signs once, in the form that [`Signer::sign`] returns. A provider that keeps handles signs with the one it has; one
+    /// that can sign without making a handle does.
+    fn sign(&self, pair: &KeyPair, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
+        Ok(self.signer(pair)?.sign(message))
+    }
 
     /// Verifies a signature in the form that [`Signer::sign`] returns.
     fn verify(
@@ -113,4 +120,11 @@ pub trait CryptoProvider: Send + Sync {
 
     /// Makes a key-agreement key pair; draws as [`CryptoProvider::make_key_pair`] does for ES256.
     fn make_agreement_key(&self, rng: &mut dyn CryptoRng) -> Box<dyn AgreementKey>;
+}
+
+/// What is fixed about a provider, for code that is generic over providers (a trait object has no constants).
+pub trait ProviderConstants: CryptoProvider {
+    /// Whether ECDSA signatures are made with nonces that the provider draws itself. Where it is false they are those of
+    /// RFC 6979, and the same message gives the same signature.
+    const ECDSA_DRAWS_OWN_NONCES: bool;
 }

@@ -115,7 +115,7 @@ impl RootKey {
     pub(super) fn sign_link(&self, key_gen: u64, public_key: [u8; 32]) -> Result<Link, VaultError> {
         let pair = self.lineage()?;
         let message = link_message(&self.vault_id, key_gen, &public_key);
-        let signature = RustCrypto.signer(&pair).map_err(broken)?.sign(&[&message]);
+        let signature = RustCrypto.sign(&pair, &[&message]).map_err(broken)?;
         let signature = signature.try_into().map_err(|_| broken(CryptoError))?;
         Ok(Link { key_gen, public_key, signature })
     }

@@ -40,5 +40,5 @@ pub(crate) fn certificates(ceremony: &serde_json::Value) -> Vec<Vec<u8>> {
 pub(crate) fn attester(id: &str) -> Arc<dyn Attester> {
     let ceremony = ceremony(id);
     let (key, certificates) = (attestation_key(&ceremony), certificates(&ceremony));
-    Arc::new(KeyAttester::new(key, certificates, Arc::new(RustCrypto)).unwrap())
+    Arc::new(KeyAttester::new(&key, certificates, &RustCrypto).unwrap())
 }

@@ -410,7 +410,7 @@ mod tests {
             let key = SecretKey::from_pkcs8_pem(&key).unwrap().to_bytes();
             let key = RustCrypto.import(CoseAlgorithm::Es256, SecretBytes::new(key.to_vec())).unwrap();
             let chain = vec![read(&directory, "attestation.der")];
-            Arc::new(KeyAttester::new(key, chain, Arc::new(RustCrypto)).unwrap())
+            Arc::new(KeyAttester::new(&key, chain, &RustCrypto).unwrap())
         };
         let aaguid = Aaguid(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff_u128.to_be_bytes());
         let authenticator = |settings| Authenticator::new(settings, None, Arc::new(RustCrypto)).unwrap();

@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{self, Read},
     path::Path,
-    sync::Arc,
 };
 
 use countersign::{
@@ -38,7 +37,7 @@ pub fn read(directory: &Path) -> Result<KeyAttester, HostError> {
     let no_key = |_| HostError::UnusableSecret("the attestation key is no key on P-256");
     let key = RustCrypto.import(CoseAlgorithm::Es256, private).map_err(no_key)?;
     let certificates = read_certificates(&directory.join(CERTIFICATES))?;
-    KeyAttester::new(key, certificates, Arc::new(RustCrypto)).map_err(HostError::Attester)
+    KeyAttester::new(&key, certificates, &RustCrypto).map_err(HostError::Attester)
 }
 
 fn read_key(path: &Path) -> Result<SecretBytes, HostError> {

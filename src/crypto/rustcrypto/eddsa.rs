@@ -1,6 +1,6 @@
 //! Ed25519 (RFC 8032).
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey, hazmat};
 use sha2::{Digest, Sha512};
@@ -17,9 +17,9 @@ struct EdDsaSigner {
     public: VerifyingKey,
 }
 
-pub(super) fn signer(seed: &[u8], public: &[u8; 32]) -> Result<Box<dyn Signer>, CryptoError> {
+pub(super) fn signer(seed: &[u8], public: &[u8; 32]) -> Result<Arc<dyn Signer>, CryptoError> {
     let seed: &[u8; 32] = seed.try_into().map_err(|_| CryptoError)?;
-    Ok(Box::new(EdDsaSigner {
+    Ok(Arc::new(EdDsaSigner {
         expanded: hazmat::ExpandedSecretKey::from(seed),
         public: VerifyingKey::from_bytes(public).map_err(|_| CryptoError)?,
     }))

@@ -5,7 +5,7 @@ mod eddsa;
 #[cfg(feature = "ml-dsa")]
 mod mldsa;
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 
 #[cfg(feature = "ml-dsa")]
 use ml_dsa::{MlDsa44, MlDsa65};
@@ -13,7 +13,7 @@ use p256::NistP256;
 use p384::NistP384;
 use rand_core::CryptoRng;
 
-use super::provider::{AgreementKey, CryptoError, CryptoProvider, KeyPair, Signer};
+use super::provider::{AgreementKey, CryptoError, CryptoProvider, KeyPair, ProviderConstants, Signer};
 use crate::{
     cose::{CoseAlgorithm, PublicKey},
     secret::{Secret, SecretBytes},
@@ -25,6 +25,10 @@ use crate::{
 /// WebAuthn asks for neither form, and the standard's own vectors carry high-S values.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RustCrypto;
+
+impl ProviderConstants for RustCrypto {
+    const ECDSA_DRAWS_OWN_NONCES: bool = false;
+}
 
 impl CryptoProvider for RustCrypto {
     fn name(&self) -> &'static str {
@@ -58,7 +62,7 @@ impl CryptoProvider for RustCrypto {
         KeyPair::from_parts(algorithm, private, public)
     }
 
-    fn signer(&self, pair: &KeyPair) -> Result<Box<dyn Signer>, CryptoError> {
+    fn signer(&self, pair: &KeyPair) -> Result<Arc<dyn Signer>, CryptoError> {
         let private = pair.private().expose();
         match pair.public() {
             PublicKey::P256(_) => ecdsa::signer::<NistP256>(private),
