@@ -7,10 +7,11 @@ use std::hint::black_box;
 
 use countersign::{
     secret::Secret,
+    time::Moment,
     time::UnixTime,
     vault::{
-        Draft, Envelope, MemoryStorage, Opening, PasskeyEnrolment, PasskeyStore, PrfSaltMode, RecoveryCode,
-        SlotId, SlotPrivate, SlotSecret, VaultError, VaultId, VaultStorage,
+        Administration, Envelope, MemoryStorage, Opening, PasskeyEnrolment, PasskeyStore, PrfSaltMode,
+        RecoveryCode, SlotId, SlotPrivate, SlotSecret, VaultError, VaultId, VaultStorage,
     },
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
@@ -33,7 +34,7 @@ struct Fixture {
 
 fn fixture(items: usize) -> Fixture {
     let mut rng = SeededRng(0);
-    let mut draft = Draft::new_vault(VAULT, None, &mut rng).unwrap();
+    let mut draft = Administration::new_vault(VAULT, None, &mut rng).unwrap();
     let code = RecoveryCode::make(&mut rng);
     let device = Secret::make_random(&mut rng);
     let code_slot = draft.enrol_recovery_code(&code, private("code"), &mut rng).unwrap();
@@ -55,7 +56,7 @@ fn fixture(items: usize) -> Fixture {
     }
 }
 
-fn enrol(draft: &mut Draft<'_>, number: u8, rng: &mut SeededRng) -> SlotId {
+fn enrol(draft: &mut Administration<'_>, number: u8, rng: &mut SeededRng) -> SlotId {
     let enrolment = PasskeyEnrolment {
         rp_id: &RpId::new("vault.example").unwrap(),
         credential_id: &CredentialId::new(&[number; 32]).unwrap(),
@@ -109,7 +110,11 @@ fn rotate(criterion: &mut Criterion) {
     for items in [0, 100, 1_000] {
         let fixture = fixture(items);
         group.bench_with_input(BenchmarkId::from_parameter(items), &fixture, |b, fixture| {
-            b.iter_batched(|| open(fixture), |mut store| store.rotate().unwrap(), BatchSize::LargeInput);
+            b.iter_batched(
+                || open(fixture),
+                |mut store| store.rotate(&store.vault().opening_proof(), Moment::default()).unwrap(),
+                BatchSize::LargeInput,
+            );
         });
     }
     group.finish();

@@ -5,7 +5,7 @@
 pub struct UnixTime(pub u64);
 
 /// Now, as the host sees it at the moment of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moment {
     /// Milliseconds since power-up, counting sleep; never goes back.
     pub ticks: u64,

@@ -6,7 +6,7 @@ mod common;
 use common::{
     scripted_rng::ScriptedRng,
     seeded_rng::SeededRng,
-    vault::{private, uv_output},
+    vault::{Admin, private, uv_output},
     vectors::{array, hex, list, vectors},
     world::TODAY,
 };
@@ -14,9 +14,10 @@ use countersign::{
     cbor::{Item, Profile, Writer},
     crypto::{aead_open, hmac_sha256},
     secret::Secret,
+    time::Moment,
     vault::{
-        CodeError, Draft, ItemId, MemoryStorage, PasskeyEnrolment, PrfSaltMode, RecoveryCode, SlotId,
-        SlotSecret, Vault, VaultId, VaultStorage, Write, item_type, prf_input,
+        Administration, CodeError, ItemId, MemoryStorage, PasskeyEnrolment, PrfSaltMode, RecoveryCode,
+        SlotId, SlotSecret, Vault, VaultId, VaultStorage, Write, item_type, prf_input,
     },
     webauthn::{CredentialId, PrfSalt, RpId},
 };
@@ -76,7 +77,7 @@ fn a_passkey_slot_has_the_keys_of_the_vector() {
     assert_eq!(hashed.as_bytes().to_vec(), hex(&vector["hmac_secret_salt1"]));
     let output = hmac_sha256(&hex(&vector["cred_random_with_uv"]), &[hashed.as_bytes()]);
     assert_eq!(output.to_vec(), hex(&vector["secret"]));
-    let mut draft = Draft::new_vault(vault_id, None, &mut SeededRng(1)).unwrap();
+    let mut draft = Administration::new_vault(vault_id, None, &mut SeededRng(1)).unwrap();
     let enrolment = PasskeyEnrolment {
         rp_id: &RpId::new(vector["rp_id"].as_str().unwrap()).unwrap(),
         credential_id: &CredentialId::new(&hex(&vector["credential_id"])).unwrap(),
@@ -96,7 +97,7 @@ fn a_recovery_code_slot_has_the_keys_of_the_vector() {
     let vector = &list(&vectors, "slot_keys")[2];
     let vault_id = VaultId(array(vector, "vault_id"));
     let code = RecoveryCode::make(&mut ScriptedRng::new([hex(&vector["secret"])]));
-    let mut draft = Draft::new_vault(vault_id, None, &mut SeededRng(1)).unwrap();
+    let mut draft = Administration::new_vault(vault_id, None, &mut SeededRng(1)).unwrap();
     let slot_id = draft.enrol_recovery_code(&code, private("slot"), &mut slot_rng(vector)).unwrap();
     let prepared = draft.finish(TODAY, &mut SeededRng(2)).unwrap();
     check_slot_keys(vector, prepared.write(), &slot_id);
@@ -105,9 +106,9 @@ fn a_recovery_code_slot_has_the_keys_of_the_vector() {
 fn store(
     vault: &mut Vault,
     storage: &mut MemoryStorage,
-    edit: impl FnOnce(&mut Draft<'_>, &MemoryStorage),
+    edit: impl FnOnce(&mut Administration<'_>, &MemoryStorage),
 ) -> Write {
-    let mut draft = vault.draft();
+    let mut draft = vault.admin();
     edit(&mut draft, storage);
     let prepared = draft.finish(TODAY, &mut SeededRng(9_000)).unwrap();
     let write = prepared.write().clone();
@@ -127,7 +128,7 @@ fn derived_keys_are_those_of_the_vector() {
     let item_id = ItemId(core::array::from_fn(|index| 0x20 + index as u8));
     let mut rng = SeededRng(10);
     let device = Secret::make_random(&mut rng);
-    let mut draft = Draft::new_vault(vault_id, None, &mut rng).unwrap();
+    let mut draft = Administration::new_vault(vault_id, None, &mut rng).unwrap();
     let rest = [32, 32, 32, 12].map(|length| vec![0x42; length]);
     let mut slot_rng = ScriptedRng::new([slot_id.0.to_vec()].into_iter().chain(rest));
     draft.enrol_device(&device, private("slot"), &mut slot_rng).unwrap();
@@ -136,7 +137,7 @@ fn derived_keys_are_those_of_the_vector() {
     let prepared = draft.finish(TODAY, &mut rng).unwrap();
     let mut storage = MemoryStorage::default();
     storage.write(prepared.write()).unwrap();
-    let mut vault = prepared.into_vault(None).unwrap();
+    let mut vault = prepared.into_vault(None, Moment::default()).unwrap();
     for _ in 0..4 {
         store(&mut vault, &mut storage, |draft, _| {
             draft.change_item(&item_id, item_type::FIRST_OF_HOST, b"item", &mut SeededRng(500)).unwrap();

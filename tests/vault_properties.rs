@@ -8,17 +8,18 @@ use ciborium::Value;
 use common::{
     scripted_rng::ScriptedRng,
     seeded_rng::SeededRng,
-    vault::{TestMemory, private},
+    vault::{Admin, TestMemory, private},
     world::TODAY,
 };
 use countersign::{
     cbor::Writer,
     crypto::{Hkdf, aead_open, aead_seal, hmac_sha256, sha256, sha256_parts},
     secret::Secret,
+    time::Moment,
     vault::{
-        Draft, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PassphraseCost, Policy,
-        RecoveryCode, Row, Seen, SlotId, SlotKind, SlotSecret, StorageError, Vault, VaultError, VaultId,
-        VaultStorage,
+        Administration, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PassphraseCost,
+        Policy, RecoveryCode, Row, Seen, SlotId, SlotKind, SlotSecret, StorageError, Vault, VaultError,
+        VaultId, VaultStorage,
     },
 };
 use proptest::{collection::vec, prelude::*};
@@ -108,13 +109,13 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = SeededRng(seed);
-        let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+        let mut draft = Administration::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
         let secret = Secret::make_random(&mut rng);
         let slot = draft.enrol_device(&secret, private("first"), &mut rng).unwrap();
         let prepared = draft.finish(TODAY, &mut rng).unwrap();
         let (mut storage, mut memory) = (MemoryStorage::default(), TestMemory::default());
         storage.write(prepared.write()).unwrap();
-        let vault = prepared.into_vault(Some(&mut memory)).unwrap();
+        let vault = prepared.into_vault(Some(&mut memory), Moment::default()).unwrap();
         let model = Model { slots: BTreeMap::from([(slot, 1)]), key_gen: 1, ..Model::default() };
         Self { vault, storage, memory, keys: BTreeMap::from([(slot, Key::Device(secret))]), model, rng }
     }
@@ -124,7 +125,7 @@ impl World {
         let mut model = self.model.clone();
         let mut rotated = false;
         let mut touched = BTreeSet::new();
-        let mut draft = self.vault.draft();
+        let mut draft = self.vault.admin();
         for op in ops {
             let rng = &mut self.rng;
             match op {
@@ -279,7 +280,8 @@ impl Sample {
         let mut rng = SeededRng(seed << 40);
         let vault_id = VaultId::make(&mut rng);
         let vrk = *Secret::<32>::make_random(&mut rng).expose();
-        let mut draft = Draft::new_vault(vault_id, None, &mut ScriptedRng::new([vrk.to_vec()])).unwrap();
+        let mut draft =
+            Administration::new_vault(vault_id, None, &mut ScriptedRng::new([vrk.to_vec()])).unwrap();
         let slots = ["one", "two"].map(|label| {
             let secret = Secret::make_random(&mut rng);
             (draft.enrol_device(&secret, private(label), &mut rng).unwrap(), secret)
@@ -308,7 +310,7 @@ impl Sample {
                 vault.open_item(&row.item_id, bytes)?;
             }
             vault.accept_as_is();
-            vault.draft().rotate(&MemoryStorage::import(&envelope)?, &mut SeededRng(1))?;
+            vault.admin().rotate(&MemoryStorage::import(&envelope)?, &mut SeededRng(1))?;
         }
         Ok(())
     }
@@ -543,9 +545,9 @@ fn a_slot_of_suite_2_is_kept_and_neither_opened_nor_rotated() {
         envelope.open(&order[0], &SlotSecret::Device(key(&order[0])), Opening::default()).unwrap();
     vault.accept_as_is();
     let storage = MemoryStorage::import(&envelope).unwrap();
-    let mut draft = vault.draft();
+    let mut draft = vault.admin();
     assert!(matches!(draft.rotate(&storage, &mut SeededRng(1)), Err(VaultError::Unsupported(_))));
-    let mut draft = vault.draft();
+    let mut draft = vault.admin();
     draft.add_item(64, b"still writable", &mut SeededRng(2)).unwrap();
     let prepared = draft.finish(TODAY, &mut SeededRng(3)).unwrap();
     let raw = encode(slot(&mut ciborium::from_reader(envelope.to_stored().manifest.as_slice()).unwrap(), 1));
@@ -562,20 +564,20 @@ fn a_policy_guards_enrolment() {
     };
     let vault_id = VaultId::make(&mut rng);
     let secret = Secret::make_random(&mut rng);
-    let mut draft = Draft::new_vault(vault_id, Some(policy.clone()), &mut rng).unwrap();
+    let mut draft = Administration::new_vault(vault_id, Some(policy.clone()), &mut rng).unwrap();
     draft.enrol_device(&secret, private("device"), &mut rng).unwrap();
-    let vault = draft.finish(TODAY, &mut rng).unwrap().into_vault(None).unwrap();
+    let vault = draft.finish(TODAY, &mut rng).unwrap().into_vault(None, Moment::default()).unwrap();
     assert_eq!(vault.policy(), Some(&policy));
-    let mut draft = vault.draft();
+    let mut draft = vault.admin();
     draft.enrol_recovery_code(&RecoveryCode::make(&mut rng), private("code"), &mut rng).unwrap();
     assert!(matches!(draft.finish(TODAY, &mut rng).err(), Some(VaultError::PolicyViolation(_))));
     let empty = Policy { allowed_kinds: Some(vec![]), ..Policy::default() };
     assert!(matches!(
-        Draft::new_vault(vault_id, Some(empty), &mut rng).err(),
+        Administration::new_vault(vault_id, Some(empty), &mut rng).err(),
         Some(VaultError::InvalidInput(_))
     ));
     assert_eq!(
-        Draft::new_vault(vault_id, None, &mut rng).unwrap().finish(TODAY, &mut rng).err(),
+        Administration::new_vault(vault_id, None, &mut rng).unwrap().finish(TODAY, &mut rng).err(),
         Some(VaultError::LastSlot)
     );
 }
@@ -756,7 +758,7 @@ fn an_epoch_that_the_cut_would_split_leaves_the_ancestors_whole() {
     let (slot, secret) = &sample.slots[0];
     let envelope = Envelope::decode(&forged).unwrap();
     let (vault, _) = envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
-    let prepared = vault.draft().finish(TODAY, &mut SeededRng(1)).unwrap();
+    let prepared = vault.admin().finish(TODAY, &mut SeededRng(1)).unwrap();
     let mut manifest: Value = ciborium::from_reader(prepared.write().manifest.as_slice()).unwrap();
     let ancestors = at(&mut manifest, 5).as_array().unwrap();
     let epochs: Vec<Value> = ancestors.iter().map(|past| past.as_array().unwrap()[0].clone()).collect();
@@ -773,7 +775,7 @@ fn a_fifth_passphrase_is_refused() {
     let cost = PassphraseCost { memory_kib: 19_456, passes: 2, lanes: 1 };
     let enrol = |number: u64| {
         let mut rng = SeededRng(90);
-        let mut draft = vault.draft();
+        let mut draft = vault.admin();
         for _ in 0..number {
             draft.enrol_passphrase("correct horse", cost, private("passphrase"), &mut rng).unwrap();
         }
@@ -782,7 +784,7 @@ fn a_fifth_passphrase_is_refused() {
     assert_eq!(enrol(4), Ok(()));
     assert!(matches!(enrol(5), Err(VaultError::InvalidInput(_))));
     let cheap = PassphraseCost { memory_kib: 1024, ..cost };
-    let refused = vault.draft().enrol_passphrase("x", cheap, private("cheap"), &mut SeededRng(1));
+    let refused = vault.admin().enrol_passphrase("x", cheap, private("cheap"), &mut SeededRng(1));
     assert!(matches!(refused, Err(VaultError::PolicyViolation(_))));
 }
 
@@ -803,7 +805,7 @@ fn a_draft_that_failed_to_rotate_or_remove_can_be_finished_without_harm() {
     let (mut vault, _) = envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
     vault.accept_as_is();
     let mut rng = SeededRng(40);
-    let mut draft = vault.draft();
+    let mut draft = vault.admin();
     assert_eq!(draft.rotate(&Lost, &mut rng), Err(VaultError::Tampered("item missing")));
     assert_eq!(draft.remove(slot, &Lost, &mut rng), Err(VaultError::Tampered("item missing")));
     let prepared = draft.finish(TODAY, &mut rng).unwrap();
@@ -973,23 +975,23 @@ fn what_the_schema_cannot_say_is_malformed_all_the_same() {
 fn a_tombstone_names_the_generation_before_its_removal_and_the_oldest_go() {
     let mut rng = SeededRng(1 << 51);
     let secret = Secret::make_random(&mut rng);
-    let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+    let mut draft = Administration::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
     draft.enrol_device(&secret, private("stays"), &mut rng).unwrap();
     let prepared = draft.finish(TODAY, &mut rng).unwrap();
     let mut storage = MemoryStorage::default();
     storage.write(prepared.write()).unwrap();
-    let mut vault = prepared.into_vault(None).unwrap();
+    let mut vault = prepared.into_vault(None, Moment::default()).unwrap();
     let mut removed = Vec::new();
     for _ in 0..17 {
         // Two slots of one generation go in one write: among equals the lower slot_id is the older one.
-        let mut draft = vault.draft();
+        let mut draft = vault.admin();
         let mut enrol = || draft.enrol_device(&secret, private("goes"), &mut rng).unwrap();
         let two = [enrol(), enrol()];
         let prepared = draft.finish(TODAY, &mut rng).unwrap();
         storage.write(prepared.write()).unwrap();
         vault.written(prepared, None).unwrap();
         removed.extend(two.map(|id| (vault.key_gen(), id.0.to_vec())));
-        let mut draft = vault.draft();
+        let mut draft = vault.admin();
         two.iter().for_each(|id| draft.remove(id, &storage, &mut rng).unwrap());
         let prepared = draft.finish(TODAY, &mut rng).unwrap();
         storage.write(prepared.write()).unwrap();

@@ -4,7 +4,7 @@ mod common;
 
 use common::{
     seeded_rng::SeededRng,
-    vault::{TestMemory, private, uv_output},
+    vault::{Admin, TestMemory, private, uv_output},
     world::TODAY,
 };
 use countersign::{
@@ -15,10 +15,11 @@ use countersign::{
     },
     crypto::{CryptoProvider, RustCrypto},
     secret::{Secret, SecretBytes},
+    time::Moment,
     vault::{
-        Draft, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PasskeyEnrolment,
-        PasskeyStore, PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, SlotSecret, StorageError, StoredVault,
-        Tag, VaultError, VaultId, VaultStorage, Write, item_type,
+        Administration, DEFAULT_REAUTH_LIMIT, Envelope, Freshness, ItemId, ItemSource, MemoryStorage,
+        Opening, PasskeyEnrolment, PasskeyStore, PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, SlotSecret,
+        StorageError, StoredVault, Tag, VaultError, VaultId, VaultStorage, Write, item_type,
     },
     webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
@@ -33,10 +34,10 @@ fn device() -> Secret<32> {
 /// A vault with one device slot.
 fn new_store(seed: u64) -> (Store, SlotId) {
     let mut rng = SeededRng(seed);
-    let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+    let mut draft = Administration::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
     let slot = draft.enrol_device(&device(), private("Laptop"), &mut rng).unwrap();
     let prepared = draft.finish(TODAY, &mut rng).unwrap();
-    (PasskeyStore::create(prepared, MemoryStorage::default(), None, rng).unwrap(), slot)
+    (PasskeyStore::create(prepared, MemoryStorage::default(), None, rng, Moment::default()).unwrap(), slot)
 }
 
 fn reopen(storage: MemoryStorage, slot: &SlotId) -> Store {
@@ -249,7 +250,7 @@ fn after_a_rotation_tags_are_of_the_new_key_and_passkeys_are_found() {
     store.commit(put(record("a.example", &[1; 16], 1))).unwrap();
     let old = store.vault().tag("rp", &RpId::new("a.example").unwrap().hash().0);
     assert_eq!(store.storage().tagged(&old).unwrap().len(), 1);
-    store.rotate().unwrap();
+    store.rotate(&store.vault().opening_proof(), Moment::default()).unwrap();
     assert_eq!(store.storage().tagged(&old).unwrap(), []);
     assert_eq!(users(&store, &at("a.example")), [1]);
     assert_eq!(store.vault().refresh_due().collect::<Vec<_>>(), [slot]);
@@ -257,9 +258,13 @@ fn after_a_rotation_tags_are_of_the_new_key_and_passkeys_are_found() {
     assert_eq!(store.vault().refresh_due().count(), 0);
     let mut store = reopen(store.lock(), &slot);
     assert_eq!(users(&store, &at("a.example")), [1]);
-    assert_eq!(store.rotate(), Err(VaultError::Unchecked), "nobody vouched for this state");
+    assert_eq!(
+        store.rotate(&store.vault().opening_proof(), Moment::default()),
+        Err(VaultError::Unchecked),
+        "nobody vouched for this state"
+    );
     store.accept_as_is();
-    store.rotate().unwrap();
+    store.rotate(&store.vault().opening_proof(), Moment::default()).unwrap();
     assert_eq!(store.vault().key_gen(), 3);
 }
 
@@ -307,15 +312,32 @@ fn two_different_outputs_enable_nothing() {
     let (rp, id) = (RpId::new("vault.example").unwrap(), CredentialId::new(&[4; 16]).unwrap());
     let (first, second) = (uv_output(&[1; 32]).unwrap(), uv_output(&[2; 32]).unwrap());
     let before = store.storage().clone();
-    let refused = store.enrol_passkey(enrolment(&rp, &id), &first, &second);
+    let refused = store.enrol_passkey(
+        (&store.vault().opening_proof(), Moment::default()),
+        enrolment(&rp, &id),
+        &first,
+        &second,
+    );
     assert_eq!(refused, Err(VaultError::UnstablePrf));
     assert_eq!(*store.storage(), before);
-    let slot = store.enrol_passkey(enrolment(&rp, &id), &first, &first).unwrap();
+    let slot = store
+        .enrol_passkey(
+            (&store.vault().opening_proof(), Moment::default()),
+            enrolment(&rp, &id),
+            &first,
+            &first,
+        )
+        .unwrap();
     let view = store.vault().slots().find(|view| view.slot_id() == slot).unwrap();
     assert_eq!(view.transports(), ["usb", "nfc"]);
     assert_eq!(view.rp_id(), Some("vault.example"));
     assert_eq!(store.vault().slot_private(&slot).unwrap(), Some(private("Key")));
-    let again = store.enrol_passkey(enrolment(&rp, &id), &first, &first);
+    let again = store.enrol_passkey(
+        (&store.vault().opening_proof(), Moment::default()),
+        enrolment(&rp, &id),
+        &first,
+        &first,
+    );
     assert_eq!(again, Err(VaultError::AlreadyEnrolled));
 }
 
@@ -325,7 +347,15 @@ fn a_passkey_of_this_very_vault_is_refused_as_circular() {
     store.commit(put(record("vault.example", &[4; 16], 1))).unwrap();
     let (rp, id) = (RpId::new("vault.example").unwrap(), CredentialId::new(&[4; 16]).unwrap());
     let output = uv_output(&[1; 32]).unwrap();
-    assert_eq!(store.enrol_passkey(enrolment(&rp, &id), &output, &output), Err(VaultError::Circular));
+    assert_eq!(
+        store.enrol_passkey(
+            (&store.vault().opening_proof(), Moment::default()),
+            enrolment(&rp, &id),
+            &output,
+            &output
+        ),
+        Err(VaultError::Circular)
+    );
 }
 
 #[test]
@@ -335,22 +365,41 @@ fn at_most_five_passkeys_where_no_policy_says_otherwise() {
     let output = uv_output(&[1; 32]).unwrap();
     for number in 1..=5 {
         let id = CredentialId::new(&[number; 16]).unwrap();
-        store.enrol_passkey(enrolment(&rp, &id), &output, &output).unwrap();
+        store
+            .enrol_passkey(
+                (&store.vault().opening_proof(), Moment::default()),
+                enrolment(&rp, &id),
+                &output,
+                &output,
+            )
+            .unwrap();
     }
     let sixth = CredentialId::new(&[6; 16]).unwrap();
-    let refused = store.enrol_passkey(enrolment(&rp, &sixth), &output, &output);
+    let refused = store.enrol_passkey(
+        (&store.vault().opening_proof(), Moment::default()),
+        enrolment(&rp, &sixth),
+        &output,
+        &output,
+    );
     assert!(matches!(refused, Err(VaultError::PolicyViolation(_))));
 }
 
 #[test]
 fn the_last_slot_and_the_last_verified_fallback_stay() {
     let (mut store, slot) = new_store(11);
-    let remove =
-        |store: &mut Store, id: SlotId| store.change(|draft, items, rng| draft.remove(&id, items, rng));
+    let now = Moment::default();
+    let remove = |store: &mut Store, id: SlotId| {
+        store.administer(&store.vault().opening_proof(), now, |draft, items, rng| {
+            draft.remove(&id, items, rng)
+        })
+    };
     assert_eq!(remove(&mut store, slot), Err(VaultError::LastSlot));
     let code = RecoveryCode::make(&mut SeededRng(77));
     let verified = SlotPrivate { last_verified: Some(TODAY.0), ..private("Code") };
-    let code_slot = store.change(|draft, _, rng| draft.enrol_recovery_code(&code, verified, rng)).unwrap();
+    let proof = store.vault().opening_proof();
+    let enrolled =
+        store.administer(&proof, now, |draft, _, rng| draft.enrol_recovery_code(&code, verified, rng));
+    let code_slot = enrolled.unwrap();
     assert_eq!(remove(&mut store, code_slot), Err(VaultError::LastSlot));
     let key_gen = store.vault().key_gen();
     remove(&mut store, slot).unwrap();
@@ -443,7 +492,10 @@ fn a_failed_write_leaves_the_open_vault_and_the_storage_as_they_were() {
         store.accept_as_is();
         let epoch = store.vault().epoch();
         assert_eq!(store.commit(put(record("a.example", &[2; 16], 2))).err(), Some(expected));
-        assert_eq!(store.rotate(), Err(VaultError::Storage(failure)));
+        assert_eq!(
+            store.rotate(&store.vault().opening_proof(), Moment::default()),
+            Err(VaultError::Storage(failure))
+        );
         assert_eq!(store.vault().epoch(), epoch);
         assert_eq!(store.storage().inner, before);
         assert_eq!(store.load(&at("a.example")).unwrap().len(), 1);
@@ -470,7 +522,10 @@ fn a_lying_index_and_a_lost_item_are_tampering() {
     let mut store = set(store, &slot, |storage| storage.lose = Some(passkey));
     assert_eq!(store.load(&at("a.example")).err(), Some(StoreError::Tampered));
     store.accept_as_is();
-    assert!(matches!(store.rotate(), Err(VaultError::Tampered(_))));
+    assert!(matches!(
+        store.rotate(&store.vault().opening_proof(), Moment::default()),
+        Err(VaultError::Tampered(_))
+    ));
 }
 
 #[test]
@@ -489,7 +544,7 @@ fn memory_follows_the_writes_and_catches_the_storage_going_back() {
     let vault_id = vault.vault_id();
     let mut store =
         PasskeyStore::new(vault, old.clone(), Some(Box::new(memory.clone())), SeededRng(15)).unwrap();
-    store.rotate().unwrap();
+    store.rotate(&store.vault().opening_proof(), Moment::default()).unwrap();
     let new = store.lock();
     assert_eq!(open(&new, &mut memory).unwrap().1, Freshness::Checked);
     assert_eq!(memory.seen[&vault_id].key_gen, 2);
@@ -502,7 +557,7 @@ fn a_write_belongs_to_one_state() {
     let storage = store.lock();
     let mut first = reopen(storage.clone(), &slot);
     let mut rng = SeededRng(99);
-    let mut draft = first.vault().draft();
+    let mut draft = first.vault().admin();
     draft.add_item(64, b"late", &mut rng).unwrap();
     let late = draft.finish(TODAY, &mut rng).unwrap();
     first.put(64, b"early").unwrap();
@@ -545,7 +600,14 @@ fn a_salt_of_one_mode_is_not_taken_for_another() {
         let id = CredentialId::new(&[number; 16]).unwrap();
         let output = || uv_output(&[number; 32]).unwrap();
         let enrolment = PasskeyEnrolment { salt, ..enrolment(&rp, &id) };
-        store.enrol_passkey(enrolment, &output(), &output()).map(|_| ())
+        store
+            .enrol_passkey(
+                (&store.vault().opening_proof(), Moment::default()),
+                enrolment,
+                &output(),
+                &output(),
+            )
+            .map(|_| ())
     };
     let refused = Err(VaultError::InvalidInput("PRF salt"));
     assert_eq!(enrol(1, PrfSaltMode::PerSlot([0; 32])), refused);
@@ -555,4 +617,28 @@ fn a_salt_of_one_mode_is_not_taken_for_another() {
     assert_eq!(enrol(3, PrfSaltMode::PerSlot([8; 32])), refused);
     assert_eq!(enrol(3, PrfSaltMode::PerVault([9; 32])), refused, "one salt for the whole vault");
     assert_eq!(enrol(3, PrfSaltMode::Static), Ok(()));
+}
+
+#[test]
+fn enrolment_removal_and_rotation_need_a_fresh_proof_of_who_is_there() {
+    let (mut store, slot) = new_store(12);
+    let proof = store.vault().opening_proof();
+    let at = |ticks| Moment { ticks, date: None };
+    assert_eq!(store.rotate(&proof, at(DEFAULT_REAUTH_LIMIT + 1)), Err(VaultError::ReauthNeeded));
+    store.rotate(&proof, at(DEFAULT_REAUTH_LIMIT)).unwrap();
+
+    let (stranger, _) = new_store(13);
+    assert_eq!(store.rotate(&stranger.vault().opening_proof(), at(0)), Err(VaultError::ReauthNeeded));
+
+    let envelope = Envelope::from_stored(store.storage().parts().unwrap().unwrap()).unwrap();
+    let later = at(DEFAULT_REAUTH_LIMIT * 9);
+    let vault = store.vault();
+    let wrong = Secret::from_slice(&[1; 32]).unwrap();
+    let refused = vault.reauthenticate(&envelope, &slot, &SlotSecret::Device(&wrong), later);
+    assert_eq!(refused, Err(VaultError::WrongSecret));
+    let again = vault.reauthenticate(&envelope, &slot, &SlotSecret::Device(&device()), later).unwrap();
+    assert_eq!(store.rotate(&again, at(0)), Err(VaultError::ReauthNeeded), "of a time to come");
+    store.rotate(&again, later).unwrap();
+    let stale = store.vault().reauthenticate(&envelope, &slot, &SlotSecret::Device(&device()), later);
+    assert_eq!(stale, Err(VaultError::StaleWrite));
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{
     seeded_rng::SeededRng,
-    vault::{Given, TestMemory, open, seen},
+    vault::{Admin, Given, TestMemory, open, seen},
     vectors::{array, hex, list, vectors},
 };
 use countersign::{
@@ -186,7 +186,7 @@ fn idle_passkeys_and_slots_that_cannot_be_enrolled_here_are_kept_through_every_c
         let given = given.unwrap();
         let mut added = None;
         for step in 0..5 {
-            let mut draft = vault.draft();
+            let mut draft = vault.admin();
             match step {
                 0 => _ = draft.add_item(64, b"new", &mut rng).unwrap(),
                 1 => draft.refresh(&opened_by, &given.secret(), &mut rng).unwrap(),

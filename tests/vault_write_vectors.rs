@@ -4,14 +4,14 @@
 mod common;
 
 use common::{
-    vault::{Given, TestMemory, evaluate, named_draws, open},
+    vault::{Admin, Given, TestMemory, evaluate, named_draws, open},
     vectors::{array, hex, list, vectors},
 };
 use countersign::{
     rand_core::CryptoRng,
-    time::UnixTime,
+    time::{Moment, UnixTime},
     vault::{
-        Draft, Envelope, ItemId, MemoryStorage, Opening, PasskeyEnrolment, PassphraseCost, Prepared,
+        Administration, Envelope, ItemId, MemoryStorage, Opening, PasskeyEnrolment, PassphraseCost, Prepared,
         PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, Vault, VaultError, VaultId, VaultStorage, prf_input,
     },
     webauthn::{CredentialId, RpId},
@@ -74,7 +74,7 @@ fn private(label: &str, created: u64) -> SlotPrivate {
 }
 
 fn enrol_passkey(
-    draft: &mut Draft<'_>,
+    draft: &mut Administration<'_>,
     vault: &Value,
     (vault_id, number, transports): (VaultId, &str, &[&str]),
     private: SlotPrivate,
@@ -124,7 +124,7 @@ fn create_with_a_passkey_and_a_recovery_code() {
     // The vectors' slots are a minute older than the state that first has them.
     let created = time.0 - 60;
     let vault_id = VaultId::make(&mut rng);
-    let mut draft = Draft::new_vault(vault_id, None, &mut rng).unwrap();
+    let mut draft = Administration::new_vault(vault_id, None, &mut rng).unwrap();
     let phone =
         SlotPrivate { backup_eligible: Some(true), backed_up: Some(true), ..private("Phone", created) };
     let view = Envelope::decode(&hex(&expected["envelope"])).unwrap();
@@ -137,7 +137,7 @@ fn create_with_a_passkey_and_a_recovery_code() {
     drop(rng);
     let mut storage = MemoryStorage::default();
     assert_same(&stored(&mut storage, &prepared), expected);
-    assert_eq!(prepared.into_vault(None).unwrap().epoch(), 1);
+    assert_eq!(prepared.into_vault(None, Moment::default()).unwrap().epoch(), 1);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn enrol_a_passphrase_and_a_second_passkey_and_add_two_items() {
     let transports = view.slots().next().unwrap().transports();
     let unlock = list(expected, "unlock_with");
     let passphrase = unlock.iter().find_map(|unlock| unlock.get("passphrase")).unwrap().as_str().unwrap();
-    let mut draft = open.draft();
+    let mut draft = open.admin();
     draft
         .enrol_passphrase(passphrase, PassphraseCost::default(), private("Passphrase", created), &mut rng)
         .unwrap();
@@ -201,7 +201,7 @@ fn change_an_item() {
     let (open, mut storage) = open_state(state(vault, 1));
     let mut rng = named_draws(vault, &["cek.8456.2", "item.nonce.8456.2", "cek.nonce.8456.2.1"]);
     let item = list(expected, "items").iter().find(|item| item["version"] == 2).unwrap();
-    let mut draft = open.draft();
+    let mut draft = open.admin();
     draft.change_item(&ItemId(array(item, "item_id")), 1, &hex(&item["plain"]), &mut rng).unwrap();
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
     drop(rng);
@@ -231,7 +231,7 @@ fn rotate_with_no_authenticator() {
         "cek.nonce.8456.2.2",
     ];
     let mut rng = named_draws(vault, &names);
-    let mut draft = open.draft();
+    let mut draft = open.admin();
     draft.rotate(&storage, &mut rng).unwrap();
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
     drop(rng);
@@ -261,7 +261,7 @@ fn refresh_a_passkey_slot() {
     assert!(open.refresh_due().any(|due| due == slot_id));
     let given =
         Given::of(unlock, &open.vault_id(), open.slots().find(|slot| slot.slot_id() == slot_id)).unwrap();
-    let mut draft = open.draft();
+    let mut draft = open.admin();
     draft.refresh(&slot_id, &given.secret(), &mut rng).unwrap();
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
     drop(rng);
@@ -289,7 +289,7 @@ fn remove_a_slot_which_rotates() {
     ];
     let mut rng = named_draws(vault, &names);
     let passphrase = list(state(vault, 5), "slots").iter().find(|slot| slot["kind"] == 3).unwrap();
-    let mut draft = open.draft();
+    let mut draft = open.admin();
     draft.remove(&SlotId(array(passphrase, "slot_id")), &storage, &mut rng).unwrap();
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
     drop(rng);

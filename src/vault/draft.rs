@@ -16,6 +16,7 @@ use super::{
     manifest::{MAX_ITEMS, MAX_MANIFEST, MAX_PAST, Manifest, Past, Policy},
     memory::{Freshness, RollbackStore},
     private::{PrivatePlace, SlotPrivate},
+    reauth::Administration,
     slot::{EnabledSlot, Slot},
     slot_key::sak_aad,
     storage::{ItemPut, Write},
@@ -24,7 +25,11 @@ use super::{
     trie::Trie,
     vault::{State, Vault},
 };
-use crate::{crypto::sha256, secret::Secret, time::UnixTime};
+use crate::{
+    crypto::sha256,
+    secret::Secret,
+    time::{Moment, UnixTime},
+};
 
 /// A change in the making. Nothing of it exists until [`Draft::finish`], the storage, and [`Vault::written`] have all
 /// done their part; dropping it drops the change.
@@ -66,21 +71,26 @@ impl Prepared {
         self.state
     }
 
-    /// The vault that was just created, once the storage has confirmed the write; it is remembered.
+    /// The vault that was just created, once the storage has confirmed the write; it is remembered. Its maker counts as
+    /// authenticated `now`.
     /// [`VaultError::StaleWrite`]: the write changes an existing vault ([`Vault::written`]). [`VaultError::Memory`]: the
     /// memory failed; the vault is stored all the same and can be opened.
-    pub fn into_vault(self, memory: Option<&mut dyn RollbackStore>) -> Result<Vault, VaultError> {
+    pub fn into_vault(
+        self,
+        memory: Option<&mut dyn RollbackStore>,
+        now: Moment,
+    ) -> Result<Vault, VaultError> {
         if self.write.base.is_some() {
             return Err(VaultError::StaleWrite);
         }
         // One's own first state needs nobody to vouch for it.
-        let vault = Vault::new(self.state, Freshness::Checked, None);
+        let vault = Vault::new(self.state, Freshness::Checked, None, now);
         vault.remember(memory)?;
         Ok(vault)
     }
 }
 
-impl<'v> Draft<'v> {
+impl Administration<'_> {
     /// A vault that does not exist yet. It needs at least one slot before it is finished. Draws the vault root key (32).
     pub fn new_vault(
         vault_id: VaultId,
@@ -107,9 +117,16 @@ impl<'v> Draft<'v> {
             policy,
             backup: None,
         };
-        Ok(Self::with(None, RootKey::make(vault_id, rng), manifest))
+        Ok(Self { draft: Draft::with(None, RootKey::make(vault_id, rng), manifest) })
     }
 
+    /// [`Draft::finish`].
+    pub fn finish(self, time: UnixTime, rng: &mut dyn CryptoRng) -> Result<Prepared, VaultError> {
+        self.draft.finish(time, rng)
+    }
+}
+
+impl<'v> Draft<'v> {
     /// A change of an open vault.
     pub(super) fn change(vault: &'v Vault) -> Self {
         let state = vault.state();

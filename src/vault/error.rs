@@ -41,6 +41,9 @@ pub enum VaultError {
     /// Enrolment and rotation need a state that was checked against memory, or the caller's explicit word
     /// ([`Vault::accept_as_is`](super::Vault::accept_as_is)).
     Unchecked,
+    /// Enrolment, removal, rotation and export need a slot's secret to have been brought a short while ago
+    /// ([`Vault::reauthenticate`](super::Vault::reauthenticate)).
+    ReauthNeeded,
     /// A write that belongs to another state of the vault.
     StaleWrite,
     /// The storage failed.
@@ -71,6 +74,7 @@ impl fmt::Display for VaultError {
             Self::Unchecked => f.write_str(
                 "this state of the vault was not checked against an earlier one; confirm it first",
             ),
+            Self::ReauthNeeded => f.write_str("open the vault once more to confirm this"),
             Self::StaleWrite => f.write_str("the vault has changed since this write was prepared"),
             Self::Storage(error) => write!(f, "the vault's storage failed: {error}"),
             Self::Memory => f.write_str("the memory of vault states could not be read or written"),

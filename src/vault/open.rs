@@ -10,6 +10,7 @@ use super::{
     suite::{SealContext, require_suite},
     vault::{State, Vault},
 };
+use crate::time::Moment;
 
 /// What the opener knows and wants.
 #[derive(Default)]
@@ -20,6 +21,9 @@ pub struct Opening<'a> {
     pub memory: Option<&'a mut dyn RollbackStore>,
     /// Whether a backup is to be opened; a live vault is refused then, and otherwise a backup.
     pub backup: bool,
+    /// Now: from it on the opening is proof of who is there ([`Vault::opening_proof`]). Left out, it is power-up, and the
+    /// proof has grown old already.
+    pub now: Moment,
     /// The most memory that Argon2 may ask for, in KiB, where the host gives less than the format's bound.
     pub argon2_ceiling_kib: Option<u64>,
 }
@@ -49,12 +53,13 @@ pub(super) fn open(
     }
     manifest.check_policy()?;
     // 5.
+    let now = opening.now;
     let freshness = recall(&state, opening.memory)?;
-    Ok((Vault::new(state, freshness, Some(*slot_id)), freshness))
+    Ok((Vault::new(state, freshness, Some(*slot_id), now), freshness))
 }
 
 /// Steps 2 and 3 as far as the vault root key: slot keys, wrapped, slot_pk, seal.
-fn unseal(
+pub(super) fn unseal(
     envelope: &Envelope,
     slot_id: &SlotId,
     secret: &SlotSecret<'_>,

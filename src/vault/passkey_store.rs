@@ -11,6 +11,7 @@ use super::{
     item::item_type::{AUTHENTICATOR_STATE, FIRST_OF_HOST, PASSKEY},
     manifest::MAX_ITEMS,
     memory::RollbackStore,
+    reauth::{Administration, Reauth},
     slots::PasskeyEnrolment,
     storage::{StorageError, Tag, VaultStorage},
     tags::{CREDENTIAL, RP, TYPE, Terms},
@@ -21,7 +22,7 @@ use crate::{
         ChangeSet, Credential, CredentialRecord, CredentialStore, Overview, Query, StateRecord, StateStore,
         StoreError,
     },
-    time::UnixTime,
+    time::{Moment, UnixTime},
     webauthn::{CredentialId, UvPrfOutput},
 };
 
@@ -55,15 +56,16 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         Ok(store)
     }
 
-    /// Stores a vault that was just drafted ([`Draft::new_vault`]) in an empty storage.
+    /// Stores a vault that was just drafted ([`Administration::new_vault`]) in an empty storage.
     pub fn create(
         prepared: Prepared,
         mut storage: S,
         mut memory: Option<Box<dyn RollbackStore + Send>>,
         rng: R,
+        now: Moment,
     ) -> Result<Self, VaultError> {
         storage.write(prepared.write())?;
-        let vault = prepared.into_vault(lend(&mut memory))?;
+        let vault = prepared.into_vault(lend(&mut memory), now)?;
         Self::new(vault, storage, memory, rng)
     }
 
@@ -102,14 +104,33 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         let mut draft = self.vault.draft();
         let outcome = edit(&mut draft, &self.storage, &mut self.rng)?;
         let prepared = draft.finish(self.time, &mut self.rng)?;
-        self.storage.write(prepared.write())?;
-        self.vault.written(prepared, lend(&mut self.memory))?;
+        self.store(prepared)?;
         Ok(outcome)
     }
 
-    /// [`Draft::enrol_passkey`]; refused with [`VaultError::Circular`] if the passkey is an item of this vault.
+    /// As [`PasskeyStore::change`], for changes of slots and keys ([`Vault::administer`]).
+    pub fn administer<T>(
+        &mut self,
+        proof: &Reauth,
+        now: Moment,
+        edit: impl FnOnce(&mut Administration<'_>, &S, &mut dyn CryptoRng) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let mut administration = self.vault.administer(proof, now)?;
+        let outcome = edit(&mut administration, &self.storage, &mut self.rng)?;
+        let prepared = administration.finish(self.time, &mut self.rng)?;
+        self.store(prepared)?;
+        Ok(outcome)
+    }
+
+    fn store(&mut self, prepared: Prepared) -> Result<(), VaultError> {
+        self.storage.write(prepared.write())?;
+        self.vault.written(prepared, lend(&mut self.memory))
+    }
+
+    /// [`Administration::enrol_passkey`]; refused with [`VaultError::Circular`] if the passkey is an item of this vault.
     pub fn enrol_passkey(
         &mut self,
+        (proof, now): (&Reauth, Moment),
         enrolment: PasskeyEnrolment<'_>,
         first: &UvPrfOutput,
         second: &UvPrfOutput,
@@ -117,12 +138,12 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         if self.find_passkey(enrolment.credential_id)?.is_some() {
             return Err(VaultError::Circular);
         }
-        self.change(|draft, _, rng| draft.enrol_passkey(enrolment, first, second, rng))
+        self.administer(proof, now, |draft, _, rng| draft.enrol_passkey(enrolment, first, second, rng))
     }
 
-    /// [`Draft::rotate`].
-    pub fn rotate(&mut self) -> Result<(), VaultError> {
-        self.change(|draft, storage, rng| draft.rotate(storage, rng))
+    /// [`Administration::rotate`].
+    pub fn rotate(&mut self, proof: &Reauth, now: Moment) -> Result<(), VaultError> {
+        self.administer(proof, now, |draft, storage, rng| draft.rotate(storage, rng))
     }
 
     /// Stores an item of the host's own; `item_type` is 64 or above.

@@ -10,6 +10,7 @@ use super::{
     ids::SlotId,
     item::UnwrappedItem,
     keys::RootKey,
+    reauth::Administration,
     slot::{EnabledSlot, Slot, SlotKind},
     slot_key::sak_aad,
     storage::ItemSource,
@@ -21,7 +22,7 @@ use crate::secret::Secret;
 
 const MAX_TOMBSTONES: usize = 32;
 
-impl Draft<'_> {
+impl Administration<'_> {
     /// Gives the vault a new root key, with no authenticator at hand: seals it to every enabled slot, encrypts every
     /// private part anew and wraps every content key anew; contents stay as they are. Draws the root key (32).
     ///
@@ -43,6 +44,40 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Removes an enabled slot: it becomes a tombstone, and the vault gets a new root key in the same write, since the
+    /// old seal would still open the vault. Draws as [`Administration::rotate`], unless this draft has rotated already.
+    ///
+    /// What the slot's owner knows by then stays known; new codes, and a refresh of the other slots, are advised.
+    /// [`VaultError::LastSlot`]: no other slot is enabled, or it is the last verified fallback.
+    pub fn remove(
+        &mut self,
+        id: &SlotId,
+        items: &dyn ItemSource,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), VaultError> {
+        let base = self.base().ok_or(VaultError::NotFound)?;
+        let removed = self.manifest.enabled_slot(id).ok_or(VaultError::NotFound)?;
+        let tombstone = Slot::Tombstone {
+            slot_id: *id,
+            kind: removed.unlock.kind(),
+            slot_gen: removed.slot_gen,
+            last_enabled: base.manifest.key_gen,
+        };
+        if self.manifest.enabled().count() < 2 || self.is_last_verified_fallback(removed)? {
+            return Err(VaultError::LastSlot);
+        }
+        if !self.rotated {
+            self.rotate(items, rng)?;
+        }
+        if let Some(place) = self.manifest.slots.iter_mut().find(|slot| slot.slot_id() == *id) {
+            *place = tombstone;
+        }
+        self.drop_old_tombstones();
+        Ok(())
+    }
+}
+
+impl Draft<'_> {
     /// The SAKs and private parts that this draft does not have already, by the old key.
     fn take_up_slots(&mut self, base: &State) -> Result<(), VaultError> {
         for slot in &self.manifest.slots {
@@ -80,38 +115,6 @@ impl Draft<'_> {
             };
             self.items.insert(id, DraftItem { item, terms });
         }
-        Ok(())
-    }
-
-    /// Removes an enabled slot: it becomes a tombstone, and the vault gets a new root key in the same write, since the
-    /// old seal would still open the vault. Draws as [`Draft::rotate`], unless this draft has rotated already.
-    ///
-    /// What the slot's owner knows by then stays known; new codes, and a refresh of the other slots, are advised.
-    /// [`VaultError::LastSlot`]: no other slot is enabled, or it is the last verified fallback.
-    pub fn remove(
-        &mut self,
-        id: &SlotId,
-        items: &dyn ItemSource,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(), VaultError> {
-        let base = self.base().ok_or(VaultError::NotFound)?;
-        let removed = self.manifest.enabled_slot(id).ok_or(VaultError::NotFound)?;
-        let tombstone = Slot::Tombstone {
-            slot_id: *id,
-            kind: removed.unlock.kind(),
-            slot_gen: removed.slot_gen,
-            last_enabled: base.manifest.key_gen,
-        };
-        if self.manifest.enabled().count() < 2 || self.is_last_verified_fallback(removed)? {
-            return Err(VaultError::LastSlot);
-        }
-        if !self.rotated {
-            self.rotate(items, rng)?;
-        }
-        if let Some(place) = self.manifest.slots.iter_mut().find(|slot| slot.slot_id() == *id) {
-            *place = tombstone;
-        }
-        self.drop_old_tombstones();
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use super::{
     item::Sealed,
     manifest::{DEFAULT_MOST_PASSKEYS, MAX_SLOTS},
     private::SlotPrivate,
+    reauth::Administration,
     slot::{Argon, EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Suite, Unlock},
     slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret},
     suite::{public_key, require_suite},
@@ -55,7 +56,7 @@ impl Default for PassphraseCost {
     }
 }
 
-impl Draft<'_> {
+impl Administration<'_> {
     /// Enrols a passkey. `first` and `second` are the PRF outputs of two separate assertions: where they differ, nothing
     /// is enrolled, since the passkey would not open the vault again.
     ///
@@ -87,7 +88,7 @@ impl Draft<'_> {
         Ok(slot_id)
     }
 
-    /// Enrols a recovery code. Draws as [`Draft::enrol_passkey`].
+    /// Enrols a recovery code. Draws as [`Administration::enrol_passkey`].
     pub fn enrol_recovery_code(
         &mut self,
         code: &RecoveryCode,
@@ -97,7 +98,7 @@ impl Draft<'_> {
         self.enrol(Unlock::RecoveryCode, private, &SlotSecret::Code(code), None, rng)
     }
 
-    /// Enrols a device by 32 random bytes in its key store. Draws as [`Draft::enrol_passkey`].
+    /// Enrols a device by 32 random bytes in its key store. Draws as [`Administration::enrol_passkey`].
     pub fn enrol_device(
         &mut self,
         secret: &Secret<32>,
@@ -108,7 +109,7 @@ impl Draft<'_> {
     }
 
     /// Enrols a passphrase at a cost within the format's bounds ([`VaultError::PolicyViolation`]). Draws the salt of
-    /// Argon2id (16), then as [`Draft::enrol_passkey`].
+    /// Argon2id (16), then as [`Administration::enrol_passkey`].
     pub fn enrol_passphrase(
         &mut self,
         passphrase: &str,
@@ -193,7 +194,9 @@ impl Draft<'_> {
         self.privates.insert(slot_id, private);
         Ok(slot_id)
     }
+}
 
+impl Draft<'_> {
     /// A new kdf_salt (drawn: 32) and the keys that the secret gives with it.
     fn key_slot(
         &self,

@@ -12,6 +12,7 @@ use super::{
     manifest::{Manifest, Policy},
     memory::{Freshness, RollbackStore, Seen},
     private::{PrivatePlace, SlotPrivate},
+    reauth::{DEFAULT_REAUTH_LIMIT, Reauth},
     storage::{Base, Tag},
     tags,
     trie::Trie,
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     crypto::sha256,
     secret::{Secret, SecretBytes},
+    time::Moment,
 };
 
 /// One authenticated state of a vault, with its key.
@@ -98,12 +100,14 @@ pub struct Vault {
     state: State,
     freshness: Freshness,
     accepted: bool,
-    opened_by: Option<SlotId>,
+    pub(super) opened: Reauth,
+    pub(super) reauth_limit: u64,
 }
 
 impl Vault {
-    pub(super) fn new(state: State, freshness: Freshness, opened_by: Option<SlotId>) -> Self {
-        Self { state, freshness, accepted: false, opened_by }
+    pub(super) fn new(state: State, freshness: Freshness, slot_id: Option<SlotId>, now: Moment) -> Self {
+        let opened = Reauth { vault_id: state.manifest.vault_id, slot_id, ticks: now.ticks };
+        Self { state, freshness, accepted: false, opened, reauth_limit: DEFAULT_REAUTH_LIMIT }
     }
 
     pub(super) fn state(&self) -> &State {
@@ -142,7 +146,7 @@ impl Vault {
 
     /// The slot it was opened by; none where it was just created.
     pub fn opened_by(&self) -> Option<SlotId> {
-        self.opened_by
+        self.opened.slot_id
     }
 
     /// How fresh the state was known to be when it was opened.
@@ -225,7 +229,7 @@ impl Vault {
         tags::index_id(&self.index_key())
     }
 
-    /// Starts a change.
+    /// Starts a change of items. Who opens the vault, and its key, are changed by [`Vault::administer`].
     pub fn draft(&self) -> Draft<'_> {
         Draft::change(self)
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use countersign::{
     crypto::hmac_sha256,
     secret::Secret,
+    time::Moment,
     vault::{
-        CodeError, Envelope, Freshness, Opening, RecoveryCode, RollbackStore, Seen, SlotId, SlotPrivate,
-        SlotSecret, SlotView, Vault, VaultError, VaultId,
+        Administration, CodeError, Envelope, Freshness, Opening, RecoveryCode, RollbackStore, Seen, SlotId,
+        SlotPrivate, SlotSecret, SlotView, Vault, VaultError, VaultId,
     },
     webauthn::{PrfRefused, PrfSalt, UvPrfOutput},
 };
@@ -141,4 +142,15 @@ pub(crate) fn open(
     let given = Given::of(given, &envelope.vault_id(), slot)?;
     let (vault, freshness) = envelope.open(slot_id, &given.secret(), opening)?;
     Ok((envelope, vault, freshness))
+}
+
+/// Changes by somebody who opened the vault at this very moment.
+pub(crate) trait Admin {
+    fn admin(&self) -> Administration<'_>;
+}
+
+impl Admin for Vault {
+    fn admin(&self) -> Administration<'_> {
+        self.administer(&self.opening_proof(), Moment::default()).unwrap()
+    }
 }

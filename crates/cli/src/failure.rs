@@ -110,6 +110,7 @@ impl From<VaultError> for Failure {
             VaultError::Memory => (Exit::Disk, "memory"),
             VaultError::Unsupported(_) => (Exit::Failed, "unsupported"),
             VaultError::PolicyViolation(_) => (Exit::Failed, "policy"),
+            VaultError::ReauthNeeded => (Exit::Declined, "reauth-needed"),
             VaultError::UnstablePrf => (Exit::Failed, "unstable-prf"),
             VaultError::Circular => (Exit::Failed, "circular"),
             VaultError::LastSlot => (Exit::Failed, "last-slot"),

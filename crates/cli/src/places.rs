@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign::{
     crypto::OsRng,
     rand_core::Rng,
-    time::UnixTime,
+    time::{Moment, UnixTime},
     vault::{PasskeyStore, VaultId},
 };
 use countersign_host::{Clock, HostError, SeenFile, VaultFile};
@@ -20,6 +20,7 @@ pub(crate) struct Places {
     given: Option<PathBuf>,
     base: PathBuf,
     memory: SeenFile,
+    clock: Clock,
     pub(crate) printer: Printer,
 }
 
@@ -29,20 +30,31 @@ impl Places {
     pub(crate) fn new(common: Common, printer: Printer) -> Result<Self, Failure> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = |name| variable(name).filter(|path| path.is_absolute());
-        let given = common.dir;
+        let (given, clock) = (common.dir, Clock::start());
         if let Some(base) = given.clone().or_else(|| variable("COUNTERSIGN_DIR")) {
-            return Ok(Self { given, memory: memory_in(&base), base, printer });
+            return Ok(Self { given, memory: memory_in(&base), base, clock, printer });
         }
         let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
         let homeless = || Failure::usage("no-dir", "neither --dir nor HOME says where to look; pass --dir");
         let base = data.ok_or_else(homeless)?.join("countersign");
         let memory = SeenFile::in_state_directory().map_err(|_| homeless())?;
-        Ok(Self { given, base, memory, printer })
+        Ok(Self { given, base, memory, clock, printer })
     }
 
     /// The same, in another directory.
     pub(crate) fn within(&self, base: PathBuf) -> Self {
-        Self { given: Some(base.clone()), memory: memory_in(&base), base, printer: self.printer }
+        Self {
+            given: Some(base.clone()),
+            memory: memory_in(&base),
+            base,
+            clock: self.clock,
+            printer: self.printer,
+        }
+    }
+
+    /// Now, since this program started.
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     /// What `--dir` says, if it was given.

@@ -13,8 +13,8 @@ use countersign::{
     secret::Secret,
     time::{Moment, UnixTime},
     vault::{
-        Draft, Opening, PasskeyStore, Prepared, RollbackStore, SlotKind, SlotPrivate, SlotSecret, SlotStatus,
-        Vault, VaultError, VaultId, item_type,
+        Administration, Opening, PasskeyStore, Prepared, RollbackStore, SlotKind, SlotPrivate, SlotSecret,
+        SlotStatus, Vault, VaultError, VaultId, item_type,
     },
     webauthn::CredentialId,
 };
@@ -208,7 +208,7 @@ fn create(
     let file = VaultFile::create(&directory.join(VAULT))?;
     let secret = make_secret(&directory.join(SECRET), rng)?;
     let prepared = draft(&secret, state, rng)?;
-    Ok(PasskeyStore::create(prepared, file, Some(Box::new(seen)), OsRng::default())?)
+    Ok(PasskeyStore::create(prepared, file, Some(Box::new(seen)), OsRng::default(), Moment::default())?)
 }
 
 /// A new secret, or the one that an interrupted attempt has left; it opens nothing yet.
@@ -226,7 +226,7 @@ fn make_secret(path: &Path, rng: &mut OsRng) -> Result<Secret<32>, HostError> {
 fn draft(secret: &Secret<32>, state: Option<&StateRecord>, rng: &mut OsRng) -> Result<Prepared, VaultError> {
     let now = Clock::date().unwrap_or(UnixTime(0));
     let private = SlotPrivate { label: "device.secret".into(), created: now.0, ..SlotPrivate::default() };
-    let mut draft = Draft::new_vault(VaultId::make(rng), None, rng)?;
+    let mut draft = Administration::new_vault(VaultId::make(rng), None, rng)?;
     draft.enrol_device(secret, private, rng)?;
     if let Some(state) = state {
         draft.add_item(item_type::AUTHENTICATOR_STATE, state.encoded().expose(), rng)?;

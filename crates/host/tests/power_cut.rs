@@ -11,6 +11,7 @@ use common::new_vault;
 use countersign::{
     crypto::OsRng,
     rand_core::Rng,
+    time::Moment,
     time::UnixTime,
     vault::{Prepared, StorageError, StoredVault, Vault, VaultStorage},
 };
@@ -27,12 +28,12 @@ fn begin() -> (Medium, VaultDatabase, Vault) {
     let mut database = VaultDatabase::create(medium.clone(), name()).unwrap();
     let prepared = new_vault();
     database.write(prepared.write()).unwrap();
-    (medium, database, prepared.into_vault(None).unwrap())
+    (medium, database, prepared.into_vault(None, Moment::default()).unwrap())
 }
 
 fn add_item(vault: &Vault, length: usize) -> Prepared {
     let mut rng = OsRng::default();
-    let mut draft = vault.draft();
+    let mut draft = vault.administer(&vault.opening_proof(), Moment::default()).unwrap();
     draft.add_item(64, &vec![5; length], &mut rng).unwrap();
     draft.finish(UnixTime(2), &mut rng).unwrap()
 }

@@ -15,8 +15,9 @@ use countersign::{
     credential::{ChangeSet, CredentialStore, Query},
     crypto::{OsRng, sha256},
     rand_core::Rng,
+    time::Moment,
     vault::{
-        Draft, Envelope, ItemSource, Opening, PasskeyStore, SlotSecret, StorageError, VaultError,
+        Administration, Envelope, ItemSource, Opening, PasskeyStore, SlotSecret, StorageError, VaultError,
         VaultStorage, Write, item_type,
     },
     webauthn::RpId,
@@ -63,11 +64,11 @@ fn a_file_answers_as_the_reference_storage_does() {
     let prepared = new_vault();
     file.write(prepared.write()).unwrap();
     memory.write(prepared.write()).unwrap();
-    let mut vault = prepared.into_vault(None).unwrap();
+    let mut vault = prepared.into_vault(None, Moment::default()).unwrap();
     let mut ids = Vec::new();
     let mut tags = Vec::new();
     for step in 0..60 {
-        let mut draft = vault.draft();
+        let mut draft = vault.administer(&vault.opening_proof(), Moment::default()).unwrap();
         match rng.next_u32() % 4 {
             0 if !ids.is_empty() => {
                 let id = ids.swap_remove(rng.next_u32() as usize % ids.len());
@@ -118,7 +119,7 @@ fn a_write_on_another_base_is_a_conflict_and_changes_nothing() {
     let vault = unlock(&file);
     let mut rng = OsRng::default();
     let mut prepare = || {
-        let mut draft = vault.draft();
+        let mut draft = vault.administer(&vault.opening_proof(), Moment::default()).unwrap();
         draft.add_item(64, b"mine", &mut rng).unwrap();
         draft.finish(countersign::time::UnixTime(9), &mut rng).unwrap()
     };
@@ -182,7 +183,7 @@ fn a_file_gets_its_name_with_its_first_write_and_never_replaces_another() {
     let late = VaultFile::create(&path).unwrap();
     let store = create(VaultFile::create(&path).unwrap());
     assert!(matches!(VaultFile::create(&path), Err(HostError::AlreadyExists(_))));
-    let refused = PasskeyStore::create(new_vault(), late, None, OsRng::default());
+    let refused = PasskeyStore::create(new_vault(), late, None, OsRng::default(), Moment::default());
     assert_eq!(refused.err(), Some(VaultError::Storage(StorageError::Conflict)), "somebody came first");
     let parts = store.storage().parts().unwrap();
     drop(store);
@@ -312,9 +313,9 @@ fn compacting_gives_room_back_and_keeps_everything() {
     let mut rng = OsRng::default();
     let prepared = new_vault();
     file.write(prepared.write()).unwrap();
-    let mut vault = prepared.into_vault(None).unwrap();
-    let mut change = |file: &mut VaultFile, edit: &dyn Fn(&mut Draft<'_>, &mut OsRng)| {
-        let mut draft = vault.draft();
+    let mut vault = prepared.into_vault(None, Moment::default()).unwrap();
+    let mut change = |file: &mut VaultFile, edit: &dyn Fn(&mut Administration<'_>, &mut OsRng)| {
+        let mut draft = vault.administer(&vault.opening_proof(), Moment::default()).unwrap();
         edit(&mut draft, &mut rng);
         let prepared = draft.finish(countersign::time::UnixTime(9), &mut rng).unwrap();
         file.write(prepared.write()).unwrap();

@@ -241,7 +241,8 @@ fn make_vault(
         transports: &key.transports(),
         private: passkey_private(registered, "quickstart"),
     };
-    let slot = store.enrol_passkey(enrolment, first, second)?;
+    let slot =
+        store.enrol_passkey((&store.vault().opening_proof(), places.now()), enrolment, first, second)?;
     let vault_id = store.vault().vault_id();
     story.tell(
         "vault",
@@ -293,7 +294,7 @@ fn rotate(places: &Places, mut open: OpenVault, story: &mut Story) -> Result<(),
     let start = Instant::now();
     let away = Away::take(places.key_directory())?;
     let before = open.store.vault().key_gen();
-    open.store.rotate()?;
+    open.store.rotate(&open.store.vault().opening_proof(), places.now())?;
     let after = open.store.vault().key_gen();
     open.store.lock();
     away.bring_back()?;

@@ -88,7 +88,8 @@ pub(super) fn run(places: &Places, arguments: EnrollArgs) -> Result<Outcome, Fai
         transports: &key.transports(),
         private,
     };
-    let slot = open.store.enrol_passkey(enrolment, &first, &second)?;
+    let proof = open.store.vault().opening_proof();
+    let slot = open.store.enrol_passkey((&proof, places.now()), enrolment, &first, &second)?;
     Ok(report(open.store.vault(), &slot, &rp_id, &credential))
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use countersign::{
     crypto::OsRng,
-    vault::{Draft, PasskeyStore, RecoveryCode, SlotPrivate, VaultId},
+    vault::{Administration, PasskeyStore, RecoveryCode, SlotPrivate, VaultId},
 };
 use countersign_host::VaultFile;
 use serde_json::json;
@@ -41,11 +41,17 @@ pub(crate) fn create(places: &Places) -> Result<NewVault, Failure> {
     let mut rng = OsRng::default();
     let vault_id = VaultId::make(&mut rng);
     let code = RecoveryCode::make(&mut rng);
-    let mut draft = Draft::new_vault(vault_id, None, &mut rng)?;
+    let mut draft = Administration::new_vault(vault_id, None, &mut rng)?;
     let private = SlotPrivate { label: "recovery code".into(), created: today().0, ..SlotPrivate::default() };
     draft.enrol_recovery_code(&code, private, &mut rng)?;
     let prepared = draft.finish(today(), &mut rng)?;
-    let mut store = PasskeyStore::create(prepared, file, Some(Box::new(places.memory())), OsRng::default())?;
+    let mut store = PasskeyStore::create(
+        prepared,
+        file,
+        Some(Box::new(places.memory())),
+        OsRng::default(),
+        places.now(),
+    )?;
     store.set_time(today());
     Ok(NewVault { store, recovery_code: code.to_text(&vault_id) })
 }

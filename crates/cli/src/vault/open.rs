@@ -224,7 +224,7 @@ fn unseal(
     secret: &SlotSecret<'_>,
 ) -> Result<Vault, Failure> {
     let mut memory = places.memory();
-    let opening = Opening { memory: Some(&mut memory), ..Opening::default() };
+    let opening = Opening { memory: Some(&mut memory), now: places.now(), ..Opening::default() };
     Ok(envelope.open(slot, secret, opening)?.0)
 }
 

@@ -18,10 +18,11 @@ use countersign::{
     credential::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret},
     crypto::{CryptoProvider, OsRng, RustCrypto},
     secret::Secret,
+    time::Moment,
     time::UnixTime,
     vault::{
-        Draft, Envelope, Opening, PasskeyStore, Prepared, SlotKind, SlotPrivate, SlotSecret, Vault, VaultId,
-        VaultStorage,
+        Administration, Envelope, Opening, PasskeyStore, Prepared, SlotKind, SlotPrivate, SlotSecret, Vault,
+        VaultId, VaultStorage,
     },
     webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
@@ -40,13 +41,13 @@ pub fn secret() -> Secret<32> {
 /// A vault that the device secret opens.
 pub fn new_vault() -> Prepared {
     let mut rng = OsRng::default();
-    let mut draft = Draft::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+    let mut draft = Administration::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
     draft.enrol_device(&secret(), SlotPrivate::default(), &mut rng).unwrap();
     draft.finish(UnixTime(1), &mut rng).unwrap()
 }
 
 pub fn create<S: VaultStorage>(storage: S) -> Store<S> {
-    PasskeyStore::create(new_vault(), storage, None, OsRng::default()).unwrap()
+    PasskeyStore::create(new_vault(), storage, None, OsRng::default(), Moment::default()).unwrap()
 }
 
 pub fn unlock(storage: &dyn VaultStorage) -> Vault {

@@ -1,0 +1,104 @@
+//! The proof that somebody brought a slot's secret just now: enrolment, removal, rotation and export ask for it
+//! (requirement B15), so that an unlocked vault that was left alone does not let a stranger in for good.
+
+use super::{
+    draft::Draft,
+    envelope::Envelope,
+    error::VaultError,
+    ids::{SlotId, VaultId},
+    open,
+    slot_key::SlotSecret,
+    vault::Vault,
+};
+use crate::time::Moment;
+
+/// How old a proof may be, in milliseconds, where the host sets nothing else: five minutes.
+pub const DEFAULT_REAUTH_LIMIT: u64 = 5 * 60 * 1000;
+
+/// Somebody opened a vault through one of its slots, or showed that they could. It is of that vault alone, and grows
+/// old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reauth {
+    pub(super) vault_id: VaultId,
+    pub(super) slot_id: Option<SlotId>,
+    pub(super) ticks: u64,
+}
+
+impl Reauth {
+    /// The slot whose secret was brought; none for the vault's maker.
+    pub fn slot_id(&self) -> Option<SlotId> {
+        self.slot_id
+    }
+
+    /// How long ago, in milliseconds.
+    pub fn age(&self, now: Moment) -> u64 {
+        now.ticks.saturating_sub(self.ticks)
+    }
+
+    /// Refuses a proof of another vault, one that is older than the limit, and one of a time to come: ticks of another
+    /// power-up.
+    pub(super) fn require(&self, vault_id: &VaultId, now: Moment, limit: u64) -> Result<(), VaultError> {
+        if self.vault_id == *vault_id && self.ticks <= now.ticks && self.age(now) <= limit {
+            Ok(())
+        } else {
+            Err(VaultError::ReauthNeeded)
+        }
+    }
+}
+
+impl Vault {
+    /// The proof that lies in having opened this vault, as old as the opening.
+    pub fn opening_proof(&self) -> Reauth {
+        self.opened
+    }
+
+    /// Sets how old a proof may be, in milliseconds; [`DEFAULT_REAUTH_LIMIT`] otherwise.
+    pub fn set_reauth_limit(&mut self, milliseconds: u64) {
+        self.reauth_limit = milliseconds;
+    }
+
+    /// A fresh proof: brings the secret of a slot of the open vault again. `envelope` is the state that is open, as the
+    /// storage has it.
+    ///
+    /// Errors: as [`Envelope::open`] up to the vault root key; [`VaultError::StaleWrite`]: the envelope is of another
+    /// state than the open one.
+    pub fn reauthenticate(
+        &self,
+        envelope: &Envelope,
+        slot_id: &SlotId,
+        secret: &SlotSecret<'_>,
+        now: Moment,
+    ) -> Result<Reauth, VaultError> {
+        if crate::crypto::sha256(&envelope.manifest_bytes) != self.state().hash {
+            return Err(VaultError::StaleWrite);
+        }
+        open::unseal(envelope, slot_id, secret, None)?;
+        Ok(Reauth { vault_id: self.vault_id(), slot_id: Some(*slot_id), ticks: now.ticks })
+    }
+
+    /// Starts a change that may touch who opens the vault, and its key. [`VaultError::ReauthNeeded`]: the proof is of
+    /// another vault, or too old.
+    pub fn administer(&self, proof: &Reauth, now: Moment) -> Result<Administration<'_>, VaultError> {
+        proof.require(&self.vault_id(), now, self.reauth_limit)?;
+        Ok(Administration { draft: self.draft() })
+    }
+}
+
+/// A [`Draft`] whose author has just shown a slot's secret: it can also enrol, remove and rotate.
+pub struct Administration<'v> {
+    pub(super) draft: Draft<'v>,
+}
+
+impl<'v> core::ops::Deref for Administration<'v> {
+    type Target = Draft<'v>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.draft
+    }
+}
+
+impl core::ops::DerefMut for Administration<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.draft
+    }
+}
