@@ -56,6 +56,7 @@ pub mod pin_uv;
 pub mod provider;
 pub mod secret;
 pub mod time;
+pub mod upkeep;
 pub mod user;
 pub mod vault;
 pub mod webauthn;

@@ -31,6 +31,8 @@ pub mod item_type {
     pub const BACKUP_LINEAGE: u64 = 2;
     /// The authenticator's state record.
     pub const AUTHENTICATOR_STATE: u64 = 3;
+    /// What was done for the vault's upkeep: backups, kits, reviews.
+    pub const UPKEEP: u64 = 4;
     /// The first type that is the host's; those below are the format's.
     pub const FIRST_OF_HOST: u64 = 64;
 }

@@ -42,16 +42,21 @@ impl SlotKind {
         }
     }
 
-    pub(super) fn read(number: u64) -> Result<Self, VaultError> {
-        Ok(match number {
+    /// The kind of a number, if it has one.
+    pub const fn from_number(number: u64) -> Option<Self> {
+        Some(match number {
             1 => Self::Passkey,
             2 => Self::RecoveryCode,
             3 => Self::Passphrase,
             4 => Self::Shares,
             5 => Self::ContactCode,
             6 => Self::Device,
-            _ => return Err(VaultError::Unsupported("slot kind")),
+            _ => return None,
         })
+    }
+
+    pub(super) fn read(number: u64) -> Result<Self, VaultError> {
+        Self::from_number(number).ok_or(VaultError::Unsupported("slot kind"))
     }
 }
 

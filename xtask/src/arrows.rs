@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("client", &["pin_uv", "ctap2", "webauthn", "crypto", "cose", "cbor", "secret"]),
+    ("upkeep", &["vault", "webauthn", "cbor", "secret", "time"]),
     ("vault", &["credential", "webauthn", "crypto", "cose", "cbor", "secret", "time"]),
     ("extension", &["pin_uv", "ctap2", "credential", "webauthn", "crypto", "cbor", "secret", "user"]),
     ("pin_uv", &["webauthn", "crypto", "cose", "secret", "time"]),
