@@ -297,10 +297,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn register(host: &mut Host) -> Result<(CredentialId, PublicKey), Box<dyn Error>> {
     let request = MakeCredential {
         client_data_hash: ClientDataHash([1; 32]),
-        rp: RpEntity { id: RpId::new("example.com")?, name: Some("Example".to_owned()) },
+        rp: RpEntity { id: RpId::new("example.com")?, name: Some("Example".into()) },
         user: UserEntity {
             id: UserHandle::new(b"alice")?,
-            name: Some("alice@example.com".to_owned()),
+            name: Some("alice@example.com".into()),
             display_name: None,
         },
         algorithms: vec![-7],

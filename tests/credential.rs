@@ -36,7 +36,7 @@ fn record(algorithm: CoseAlgorithm) -> CredentialRecord {
         user: UserEntity {
             id: UserHandle::new(b"user").unwrap(),
             name: Some("alice".into()),
-            display_name: Some(String::new()),
+            display_name: Some("".into()),
         },
         discoverable: true,
         cred_protect: CredProtect::UserVerificationRequired,

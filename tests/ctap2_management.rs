@@ -483,7 +483,11 @@ fn any_management() -> impl Strategy<Value = CredentialManagement> {
     let handle = prop::collection::vec(any::<u8>(), 0..65);
     let user =
         (handle, any::<Option<String>>(), any::<Option<String>>()).prop_map(|(id, name, display_name)| {
-            UserEntity { id: UserHandle::new(&id).unwrap(), name, display_name }
+            UserEntity {
+                id: UserHandle::new(&id).unwrap(),
+                name: name.map(Into::into),
+                display_name: display_name.map(Into::into),
+            }
         });
     let subcommand = prop_oneof![
         Just(ManageCredentials::GetMetadata),

@@ -337,8 +337,8 @@ fn names_may_be_absent_empty_or_long() {
     let user: Write<'_> =
         &|w| _ = w.map(3).text("id").bytes(b"u").text("name").text(&long).text("displayName").text("");
     let request = read_make_credential(&[(3, user)]).unwrap();
-    assert_eq!(request.user.name, Some(long.clone()));
-    assert_eq!(request.user.display_name, Some(String::new()));
+    assert_eq!(request.user.name.as_deref(), Some(long.as_str()));
+    assert_eq!(request.user.display_name.as_deref(), Some(""));
     assert_eq!(request.rp.name, None);
 }
 
@@ -665,11 +665,11 @@ fn any_make_credential() -> impl Strategy<Value = MakeCredential> {
             )| {
                 MakeCredential {
                     client_data_hash: ClientDataHash(hash),
-                    rp: RpEntity { id: rp_id, name: rp_name },
+                    rp: RpEntity { id: rp_id, name: rp_name.map(Into::into) },
                     user: UserEntity {
                         id: UserHandle::new(&user.0).unwrap(),
-                        name: user.1,
-                        display_name: user.2,
+                        name: user.1.map(Into::into),
+                        display_name: user.2.map(Into::into),
                     },
                     algorithms,
                     exclude_list,

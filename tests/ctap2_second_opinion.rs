@@ -257,8 +257,8 @@ fn said(request: &Request) -> Option<Said> {
             client_data_hash: request.client_data_hash.0.into(),
             user: Some((
                 request.user.id.as_bytes().into(),
-                request.user.name.clone(),
-                request.user.display_name.clone(),
+                request.user.name.as_deref().map(str::to_owned),
+                request.user.display_name.as_deref().map(str::to_owned),
             )),
             algorithms: request.algorithms.iter().copied().filter(|id| [-7, -8].contains(id)).collect(),
             listed: request.exclude_list.iter().map(|listed| listed.id.as_bytes().into()).collect(),
@@ -465,7 +465,11 @@ fn managed(request: &CredentialManagement) -> Managed {
             7,
             None,
             credential.map(|id| id.as_bytes().into()),
-            Some((user.id.as_bytes().into(), user.name, user.display_name)),
+            Some((
+                user.id.as_bytes().into(),
+                user.name.as_deref().map(str::to_owned),
+                user.display_name.as_deref().map(str::to_owned),
+            )),
         ),
     }
 }

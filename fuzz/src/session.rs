@@ -711,8 +711,8 @@ fn asks_pin(question: &Question) -> bool {
 fn user(number: u8, extras: u8) -> UserEntity {
     UserEntity {
         id: UserHandle::new(&[number]).expect("a handle"),
-        name: (extras & 1 != 0).then(|| "n\u{e4}me".repeat(usize::from(extras))),
-        display_name: (extras & 2 != 0).then(String::new),
+        name: (extras & 1 != 0).then(|| "n\u{e4}me".repeat(usize::from(extras)).into()),
+        display_name: (extras & 2 != 0).then(|| "".into()),
     }
 }
 

@@ -4,7 +4,7 @@
 //! enumeration remembers identifiers and not records, so that no secret outlives the response that needed it. It ends with
 //! any other command, 30 seconds after its last step, and with the token that it was begun with.
 
-use alloc::{boxed::Box, string::String, vec, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 
 use super::{
     machine::{Authenticator, Stateful},
@@ -341,8 +341,8 @@ impl Authenticator {
         }
         // "If a field is not present in the passed-in user details, or it is present and empty, remove it".
         let limit = self.settings.name_limit;
-        let kept = |name: Option<String>| {
-            name.filter(|name| !name.is_empty()).map(|name| truncate_name(&name, limit))
+        let kept = |name: Option<Arc<str>>| {
+            name.filter(|name| !name.is_empty()).map(|name| truncate_name(&name, limit).into())
         };
         record.credential.user.name = kept(user.name);
         record.credential.user.display_name = kept(user.display_name);

@@ -1,7 +1,5 @@
 //! What the extensions have to know of settings, state and messages.
 
-use alloc::string::String;
-
 use super::{machine::Authenticator, settings::LargeBlobs};
 use crate::{
     credential::CredentialRecord,
@@ -58,7 +56,7 @@ impl Authenticator {
         let room = self.settings.max_msg_size.saturating_sub(said);
         // What is written has to be read again in one message, with whatever else is said then.
         let user = &record.credential.user;
-        let names = [&user.name, &user.display_name].into_iter().flatten().map(String::len);
+        let names = [&user.name, &user.display_name].into_iter().flatten().map(|name| name.len());
         let cred_blob = record.extensions.cred_blob.as_ref().map(|blob| blob.expose().len());
         let more = names.chain(cred_blob).fold(OTHER_OUTPUTS, usize::saturating_add);
         let longest = self.extensions().large_blob.unwrap_or(0).min(room.saturating_sub(more));

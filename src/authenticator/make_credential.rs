@@ -419,7 +419,9 @@ impl Authenticator {
         };
         let names = [&mut request.rp.name, &mut request.user.name, &mut request.user.display_name];
         for name in names.into_iter().flatten() {
-            *name = truncate_name(name, limit);
+            if name.len() > limit {
+                *name = truncate_name(name, limit).into();
+            }
         }
     }
 }
@@ -453,7 +455,8 @@ fn evaluate_prf(job: &Job, record: &CredentialRecord) -> Option<PrfOutputs> {
 
 /// Random bytes; the settings' invariant keeps the length between 16 and 1023.
 fn make_credential_id(length: usize, rng: &mut dyn CryptoRng) -> Result<CredentialId, Status> {
-    let mut id = vec![0; length];
-    rng.fill_bytes(&mut id);
-    CredentialId::new(&id).map_err(|_| Status::Other)
+    let mut id = [0; CredentialId::MAX_LENGTH];
+    let id = id.get_mut(..length).ok_or(Status::Other)?;
+    rng.fill_bytes(id);
+    CredentialId::new(id).map_err(|_| Status::Other)
 }

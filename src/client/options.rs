@@ -225,8 +225,8 @@ fn read_user(user: &Object<'_>) -> Result<UserEntity, OptionsError> {
     Ok(UserEntity {
         // "If the length of user.id is not between 1 and 64 bytes (inclusive) then throw a TypeError."
         id: handle.ok_or_else(|| id.error(ErrorKind::Type, "is not 1 to 64 bytes long"))?,
-        name: Some(user.required("name")?.text()?.to_owned()),
-        display_name: Some(user.required("displayName")?.text()?.to_owned()),
+        name: Some(user.required("name")?.text()?.into()),
+        display_name: Some(user.required("displayName")?.text()?.into()),
     })
 }
 

@@ -64,7 +64,7 @@ impl CreationOptions {
         let required = |requirement| (requirement == Requirement::Required).then_some(true);
         let request = MakeCredential {
             client_data_hash: collected.client_data_hash(),
-            rp: RpEntity { id: rp_id, name: Some(self.rp_name) },
+            rp: RpEntity { id: rp_id, name: Some(self.rp_name.into()) },
             user: self.user,
             algorithms,
             exclude_list: self.exclude_list,

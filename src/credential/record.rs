@@ -24,7 +24,7 @@
 //! without them is encoded as it was before they existed. Higher keys belong to later versions of this form and are kept
 //! as they are.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 
 use super::{
     extension_data::{ExtensionData, LargeBlob},
@@ -104,7 +104,7 @@ impl CredentialRecord {
         let public = self.secret.key.public().raw_length();
         let lengths = [id.as_bytes().len(), rp.id.as_str().len(), user.id.as_bytes().len(), public];
         let unknown = self.unknown.iter().map(|(_, value)| value.len().saturating_add(9));
-        let names = names.into_iter().flatten().map(String::len);
+        let names = names.into_iter().flatten().map(|name| name.len());
         let ExtensionData { cred_blob, large_blob, .. } = &*self.extensions;
         let blobs = [cred_blob.as_ref(), large_blob.as_ref().map(|blob| &blob.data)];
         let blobs = blobs.into_iter().flatten().map(|blob| blob.expose().len());
@@ -245,8 +245,8 @@ impl<'a> Fields<'a> {
         self.at(key, |item| item.boolean())
     }
 
-    fn optional_text(&self, key: u64) -> Result<Option<String>, InvalidRecord> {
-        self.optional(key, |item| item.text().map(ToOwned::to_owned))
+    fn optional_text(&self, key: u64) -> Result<Option<Arc<str>>, InvalidRecord> {
+        self.optional(key, |item| item.text().map(Arc::from))
     }
 
     fn optional_date(&self, key: u64) -> Result<Option<UnixTime>, InvalidRecord> {

@@ -28,7 +28,7 @@ pub(super) fn read_rp(item: Item<'_>) -> Result<RpEntity, Status> {
     let entity = read::map(item)?;
     Ok(RpEntity {
         id: required(entity.named("id"), read_rp_id)?,
-        name: optional(entity.named("name"), read::owned_text)?,
+        name: optional(entity.named("name"), read::shared_text)?,
     })
 }
 
@@ -37,8 +37,8 @@ pub(super) fn read_user(item: Item<'_>) -> Result<UserEntity, Status> {
     let id = required(entity.named("id"), read::bytes)?;
     Ok(UserEntity {
         id: UserHandle::new(id).map_err(|_| Status::InvalidLength)?,
-        name: optional(entity.named("name"), read::owned_text)?,
-        display_name: optional(entity.named("displayName"), read::owned_text)?,
+        name: optional(entity.named("name"), read::shared_text)?,
+        display_name: optional(entity.named("displayName"), read::shared_text)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The reader's tools. The message was checked once and wholly by [`Item::parse`]; here its members get their types.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 
 use super::status::Status;
 use crate::cbor::{Entries, Item, Items, Profile};
@@ -56,8 +56,8 @@ pub(super) fn text(item: Item<'_>) -> Result<&str, Status> {
     item.text().ok_or(Status::CborUnexpectedType)
 }
 
-pub(super) fn owned_text(item: Item<'_>) -> Result<String, Status> {
-    text(item).map(ToOwned::to_owned)
+pub(super) fn shared_text(item: Item<'_>) -> Result<Arc<str>, Status> {
+    text(item).map(Arc::from)
 }
 
 pub(super) fn boolean(item: Item<'_>) -> Result<bool, Status> {

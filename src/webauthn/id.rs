@@ -1,6 +1,7 @@
-//! Identifiers. Each has its type; past the codec no bare bytes or texts travel.
+//! Identifiers. Each has its type; past the codec no bare bytes or texts travel. Clones share the bytes: a command hands
+//! its identifiers from the request to the store, to the person and to the response.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::sync::Arc;
 
 use crate::crypto::sha256;
 
@@ -19,7 +20,7 @@ impl core::error::Error for InvalidId {}
 /// A relying party's identifier: a domain in the WebAuthn client, any text of 1 to 253 bytes in CTAP (`ssh:` and others
 /// are in use). Compared byte for byte; never normalised here.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RpId(String);
+pub struct RpId(Arc<str>);
 
 impl RpId {
     /// The longest identifier, in bytes (the longest domain name).
@@ -30,7 +31,7 @@ impl RpId {
         if id.is_empty() || id.len() > Self::MAX_LENGTH {
             return Err(InvalidId);
         }
-        Ok(Self(id.to_owned()))
+        Ok(Self(id.into()))
     }
 
     /// The text.
@@ -64,7 +65,7 @@ impl Aaguid {
 /// A relying party's handle of an account (`user.id`): 0 to 64 bytes. WebAuthn clients refuse the empty one; CTAP does
 /// not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserHandle(Vec<u8>);
+pub struct UserHandle(Arc<[u8]>);
 
 impl UserHandle {
     /// The longest handle, in bytes.
@@ -75,7 +76,7 @@ impl UserHandle {
         if handle.len() > Self::MAX_LENGTH {
             return Err(InvalidId);
         }
-        Ok(Self(handle.to_vec()))
+        Ok(Self(handle.into()))
     }
 
     /// The bytes.
@@ -87,7 +88,7 @@ impl UserHandle {
 /// A credential's identifier: 1 to 1023 bytes. Those that we make have at least 16 (WebAuthn section "Terminology":
 /// at least 100 bits of entropy); a request may name shorter foreign ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CredentialId(Vec<u8>);
+pub struct CredentialId(Arc<[u8]>);
 
 impl CredentialId {
     /// The longest identifier, in bytes.
@@ -98,7 +99,7 @@ impl CredentialId {
         if id.is_empty() || id.len() > Self::MAX_LENGTH {
             return Err(InvalidId);
         }
-        Ok(Self(id.to_vec()))
+        Ok(Self(id.into()))
     }
 
     /// The bytes.

@@ -514,8 +514,8 @@ fn cm_update_replaces_both_names_and_nothing_else() {
     let token = world.token(CM, None);
     let names = |name: Option<&str>, display: Option<&str>| UserEntity {
         id: user(2).id,
-        name: name.map(str::to_owned),
-        display_name: display.map(str::to_owned),
+        name: name.map(Into::into),
+        display_name: display.map(Into::into),
     };
     let long = "é".repeat(60);
     for (sent, stored) in [

@@ -196,8 +196,8 @@ fn large_blob_that_could_not_be_read_again_is_not_written() {
     });
     let mut world = World::new(settings);
     let mut request = create_verified(1);
-    request.user.name = Some("n".repeat(64));
-    request.user.display_name = Some("d".repeat(64));
+    request.user.name = Some("n".repeat(64).into());
+    request.user.display_name = Some("d".repeat(64).into());
     request.extensions.cred_blob = Some(vec![7; 64]);
     let record = world.register(request);
     let named = || get_named(&[&record.credential.id]);

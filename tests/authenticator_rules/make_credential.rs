@@ -432,9 +432,9 @@ fn mc_names_are_cut_at_a_character_and_never_refused() {
     // 63 bytes and then a character of three.
     let long = format!("{}\u{20ac}uro", "n".repeat(63));
     let mut request = create_discoverable(1);
-    request.rp.name = Some(long.clone());
-    request.user.name = Some(long);
-    request.user.display_name = Some("\u{1f511}".repeat(40));
+    request.rp.name = Some(long.as_str().into());
+    request.user.name = Some(long.into());
+    request.user.display_name = Some("\u{1f511}".repeat(40).into());
     let credential = world.register(request).credential;
     assert_eq!(credential.rp.name.as_deref(), Some("n".repeat(63).as_str()));
     assert_eq!(credential.user.name.as_deref(), Some("n".repeat(63).as_str()));
@@ -445,8 +445,8 @@ fn mc_names_are_cut_at_a_character_and_never_refused() {
 fn mc_names_may_be_empty_or_missing() {
     let mut world = World::fresh();
     let mut request = create_discoverable(1);
-    request.user = UserEntity { display_name: Some(String::new()), name: None, ..request.user };
-    request.rp = RpEntity { name: Some(String::new()), ..request.rp };
+    request.user = UserEntity { display_name: Some("".into()), name: None, ..request.user };
+    request.rp = RpEntity { name: Some("".into()), ..request.rp };
     let credential = world.register(request.clone()).credential;
     assert_eq!(credential.user, request.user);
     assert_eq!(credential.rp, request.rp);

@@ -234,8 +234,8 @@ fn provider_without_prf_gives_none() {
 fn provider_registration_asks_once_and_names_are_kept_longer() {
     let mut world = manager();
     let mut request = create_discoverable(1);
-    request.user.name = Some("n".repeat(300));
-    request.user.display_name = Some("d".repeat(100_000));
+    request.user.name = Some("n".repeat(300).into());
+    request.user.display_name = Some("d".repeat(100_000).into());
     world.asked.clear();
     let step = world.begin_create(request, PrfInputs::default());
     let data = made(world.finish(step, Person::Willing).response).auth_data;

@@ -87,8 +87,8 @@ pub fn descriptors(ids: &[&CredentialId]) -> Vec<CredentialDescriptor> {
 pub fn user(number: u8) -> UserEntity {
     UserEntity {
         id: UserHandle::new(&[number; 8]).unwrap(),
-        name: Some(format!("user{number}@example.com")),
-        display_name: Some(format!("User {number}")),
+        name: Some(format!("user{number}@example.com").into()),
+        display_name: Some(format!("User {number}").into()),
     }
 }
 

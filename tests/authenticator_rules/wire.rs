@@ -79,11 +79,11 @@ fn wire_message_over_max_msg_size_is_request_too_large() {
     let mut request = create();
     let base = Request::MakeCredential(request.clone()).encode().len();
     // A longer name takes two bytes more for its length, and the member's key.
-    request.rp.name = Some("n".repeat(1024 - base - 1 - 4 - 3));
+    request.rp.name = Some("n".repeat(1024 - base - 1 - 4 - 3).into());
     let exact = Request::MakeCredential(request.clone()).encode();
     assert_eq!(exact.len(), 1024);
     assert_eq!(world.ctap(&exact, Person::Willing)[0], 0);
-    request.rp.name.as_mut().unwrap().push('n');
+    request.rp.name = Some("n".repeat(1024 - base - 1 - 4 - 3 + 1).into());
     let over = Request::MakeCredential(request).encode();
     assert_eq!(world.ctap(&over, Person::Willing), [Status::RequestTooLarge.byte()]);
 }

@@ -449,7 +449,7 @@ fn rp_id(rp: u8) -> RpId {
 fn user_entity(user: u8, name: u8) -> UserEntity {
     UserEntity {
         id: UserHandle::new(&[user]).unwrap(),
-        name: Some(format!("name {name}")),
+        name: Some(format!("name {name}").into()),
         display_name: None,
     }
 }

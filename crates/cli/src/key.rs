@@ -455,10 +455,10 @@ fn passkey_json(record: &CredentialRecord) -> Value {
     json!({
         "id": base64url(id.as_bytes()),
         "rpId": rp.id.as_str(),
-        "rpName": rp.name,
+        "rpName": rp.name.as_deref(),
         "userHandle": base64url(user.id.as_bytes()),
-        "userName": user.name,
-        "displayName": user.display_name,
+        "userName": user.name.as_deref(),
+        "displayName": user.display_name.as_deref(),
         "algorithm": key.algorithm().identifier(),
         "publicKey": base64url(&key.public().to_cose(key.algorithm())),
         "discoverable": credential.discoverable,

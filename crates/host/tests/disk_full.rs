@@ -47,7 +47,7 @@ fn without_room(path: &std::path::Path) {
 
     // Through the authenticator's joint it is KEY_STORE_FULL.
     let mut big = passkey("example.com", 1);
-    big.credential.user.display_name = Some("x".repeat(8_000_000));
+    big.credential.user.display_name = Some("x".repeat(8_000_000).into());
     let refused = store.commit(ChangeSet { put: vec![big], ..ChangeSet::default() });
     assert_eq!(refused, Err(StoreError::Full));
     store.commit(ChangeSet { put: vec![passkey("example.com", 2)], ..ChangeSet::default() }).unwrap();

@@ -71,7 +71,7 @@ fn registration(user: u8, uv: bool) -> MakeCredential {
         rp: RpEntity { id: RpId::new("example.com").unwrap(), name: None },
         user: UserEntity {
             id: UserHandle::new(&[user]).unwrap(),
-            name: Some(format!("user {user}")),
+            name: Some(format!("user {user}").into()),
             display_name: None,
         },
         algorithms: vec![CoseAlgorithm::Es256.identifier()],

@@ -69,7 +69,7 @@ pub fn passkey(rp: &str, number: u32) -> CredentialRecord {
         rp: RpEntity { id: RpId::new(rp).unwrap(), name: None },
         user: UserEntity {
             id: UserHandle::new(&number.to_be_bytes()).unwrap(),
-            name: Some(format!("user {number}")),
+            name: Some(format!("user {number}").into()),
             display_name: None,
         },
         discoverable: true,
