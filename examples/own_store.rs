@@ -27,7 +27,7 @@ use countersign::{
         Answer, Authenticator, Channel, Outcome, Purpose, Question, Settings, Step, Verification,
     },
     cose::PublicKey,
-    credential::{ChangeSet, CredentialRecord, Overview, Query, StateRecord, StoreError},
+    credential::{ChangeSet, CredentialRecord, Overview, Query, Records, StateRecord, StoreError},
     crypto::{CryptoProvider, RustCrypto},
     ctap2::{GetAssertion, MakeCredential, Options, Request, Response, Status},
     rand_core::{CryptoRng, TryCryptoRng, TryRng},
@@ -143,7 +143,7 @@ fn name(id: &CredentialId) -> Vec<u8> {
 /// An RP ID is never empty, so that the state belongs to no relying party.
 const NOBODY: &str = "";
 
-async fn load(database: &ItemDatabase, query: &Query) -> Result<Vec<CredentialRecord>, StoreError> {
+async fn load(database: &ItemDatabase, query: &Query) -> Result<Records, StoreError> {
     let found = match query {
         Query::Named(_, ids) => {
             let mut found = Vec::new();

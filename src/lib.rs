@@ -20,7 +20,7 @@
 //! - `ctap1`, with the feature `u2f`: U2F messages.
 //! - [`extension`], [`pin_uv`], [`ctap2`], [`attestation`]: the parts of CTAP that the machine is made of.
 //! - [`credential`]: what a passkey is, and the joints to whoever keeps it.
-//! - [`webauthn`], [`crypto`], [`cose`], [`cbor`], [`secret`], [`user`], [`time`]: the ground floor.
+//! - [`webauthn`], [`crypto`], [`cose`], [`cbor`], [`secret`], [`user`], [`time`], [`few`]: the ground floor.
 //!
 //! A room imports from rooms below it only. `ARCHITECTURE.md` has the plan, `SECURITY.md` the threat model.
 #![no_std]
@@ -52,6 +52,7 @@ pub mod ctap2;
 pub mod ctaphid;
 pub mod device;
 pub mod extension;
+pub mod few;
 pub mod pin_uv;
 pub mod provider;
 pub mod secret;

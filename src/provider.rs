@@ -4,7 +4,7 @@
 //! [`ProviderStep`] that is not done says what is needed, and the [`Ceremony`] in it is eaten by the answer. Programs and
 //! bindings use this and add nothing.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
 
 use rand_core::CryptoRng;
 
@@ -14,7 +14,7 @@ use crate::{
         AssertionResult, Authentication, Caller, CreationOptions, OptionsError, Registration,
         RegistrationResult, RequestOptions, Requirement, ResponseJson, ResultError,
     },
-    credential::{ChangeSet, CredentialRecord, CredentialStore, Query, StoreError},
+    credential::{ChangeSet, CredentialStore, Query, Records, StoreError},
     ctap2::{Response, Status},
     time::Moment,
     webauthn::AuthenticatorAttachment,
@@ -201,7 +201,7 @@ impl Provider {
     pub fn loaded(
         &mut self,
         ceremony: Ceremony,
-        found: Result<Vec<CredentialRecord>, StoreError>,
+        found: Result<Records, StoreError>,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> ProviderStep {

@@ -387,7 +387,7 @@ fn filled() -> MemoryStore {
 fn an_empty_store_finds_nothing_and_says_so_without_an_error() {
     let store = MemoryStore::default();
     assert!(found(&store, &Query::Discoverable(rp_id(1))).is_empty());
-    assert!(found(&store, &Query::Named(rp_id(1), vec![id(b"x")])).is_empty());
+    assert!(found(&store, &Query::Named(rp_id(1), id(b"x").into())).is_empty());
     assert!(store.load_state().unwrap().is_none());
 }
 

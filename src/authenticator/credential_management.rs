@@ -12,7 +12,7 @@ use super::{
     token::Reader,
 };
 use crate::{
-    credential::{ChangeSet, CredentialRecord, Overview, Query},
+    credential::{ChangeSet, CredentialRecord, Overview, Query, Records},
     ctap2::{
         CredentialManagement, CredentialManagementResponse, LargeBlobKey, ManageCredentials,
         ManagedCredential, PinUvAuth, Response, Status,
@@ -264,7 +264,7 @@ impl Authenticator {
 
     fn load_next_managed(&mut self, mut next: CredentialWalk) -> Result<Step, Status> {
         let id = next.walk.remaining.pop().ok_or(Status::NotAllowed)?;
-        let query = Query::Named(next.rp_id.clone(), vec![id]);
+        let query = Query::Named(next.rp_id.clone(), id.into());
         Ok(self.load(query, manage(Task::Next(next))))
     }
 
@@ -272,20 +272,20 @@ impl Authenticator {
     pub(super) fn managed_found(
         &mut self,
         task: Task,
-        mut records: Vec<CredentialRecord>,
+        mut records: Records,
         now: Moment,
     ) -> Result<Step, Status> {
         records.retain(|record| record.credential.discoverable);
         match task {
             Task::Begin(walk) => self.first_credential(walk, records, now),
             Task::Next(next) => match records.pop() {
-                Some(record) => Ok(self.tell_credential(record, None, next, now)),
+                Some(record) => Ok(self.tell_credential(&record, None, next, now)),
                 // Deleted meanwhile by the host: passed over.
                 None => self.load_next_managed(next),
             },
             Task::Delete(bound) => {
                 let record = the_one(records, bound.as_ref())?;
-                Ok(self.delete_credential(record.credential.id))
+                Ok(self.delete_credential(record.credential.id.clone()))
             }
             Task::Update(bound, user) => {
                 let record = the_one(records, bound.as_ref())?;
@@ -298,7 +298,7 @@ impl Authenticator {
     fn first_credential(
         &mut self,
         mut walk: Walk<CredentialId>,
-        mut records: Vec<CredentialRecord>,
+        mut records: Records,
         now: Moment,
     ) -> Result<Step, Status> {
         records.sort_unstable_by(|left, right| {
@@ -306,15 +306,15 @@ impl Authenticator {
             left.age().cmp(&right.age()).then_with(|| right.id.cmp(&left.id))
         });
         let newest = records.pop().ok_or(Status::NoCredentials)?;
-        walk.remaining = records.into_iter().map(|record| record.credential.id).collect();
+        walk.remaining = records.iter().map(|record| record.credential.id.clone()).collect();
         let total = walk.total();
         let next = CredentialWalk { rp_id: newest.credential.rp.id.clone(), walk };
-        Ok(self.tell_credential(newest, total, next, now))
+        Ok(self.tell_credential(&newest, total, next, now))
     }
 
     fn tell_credential(
         &mut self,
-        record: CredentialRecord,
+        record: &CredentialRecord,
         total: Option<u64>,
         next: CredentialWalk,
         now: Moment,
@@ -334,11 +334,12 @@ impl Authenticator {
     }
 
     /// Section 6.8.6.
-    fn update_user(&mut self, mut record: CredentialRecord, user: UserEntity) -> Result<Step, Status> {
+    fn update_user(&mut self, record: Arc<CredentialRecord>, user: UserEntity) -> Result<Step, Status> {
         // "If the user.id [...] does not match: CTAP1_ERR_INVALID_PARAMETER."
         if record.credential.user.id != user.id {
             return Err(Status::InvalidParameter);
         }
+        let mut record = CredentialRecord::unshare(record);
         // "If a field is not present in the passed-in user details, or it is present and empty, remove it".
         let limit = self.settings.name_limit;
         let kept = |name: Option<Arc<str>>| {
@@ -355,7 +356,7 @@ impl Authenticator {
 
 /// "If there is no matching credential: CTAP2_ERR_NO_CREDENTIALS", and the token's relying party is the credential's: "If
 /// the permissions RP ID does not match the RP ID of this credential: CTAP2_ERR_PIN_AUTH_INVALID".
-fn the_one(mut records: Vec<CredentialRecord>, bound: Option<&RpId>) -> Result<CredentialRecord, Status> {
+fn the_one(mut records: Records, bound: Option<&RpId>) -> Result<Arc<CredentialRecord>, Status> {
     let record = records.pop().ok_or(Status::NoCredentials)?;
     match bound {
         Some(rp_id) if *rp_id != record.credential.rp.id => Err(Status::PinAuthInvalid),
@@ -363,12 +364,12 @@ fn the_one(mut records: Vec<CredentialRecord>, bound: Option<&RpId>) -> Result<C
     }
 }
 
-fn shown(record: CredentialRecord, total: Option<u64>) -> ManagedCredential {
+fn shown(record: &CredentialRecord, total: Option<u64>) -> ManagedCredential {
     let key = &record.secret.key;
     ManagedCredential {
         public_key: (key.algorithm(), key.public().clone()),
-        user: record.credential.user,
-        credential: record.credential.id,
+        user: record.credential.user.clone(),
+        credential: record.credential.id.clone(),
         total,
         cred_protect: record.credential.cred_protect.level(),
         large_blob_key: record.extensions.large_blob_key.as_ref().map(|key| LargeBlobKey(key.clone_secret())),

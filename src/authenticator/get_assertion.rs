@@ -1,7 +1,7 @@
 //! authenticatorGetAssertion and authenticatorGetNextAssertion (CTAP 2.3 sections 6.2.2 and 6.3). The step numbers are
 //! the standard's.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec};
 
 use rand_core::CryptoRng;
 
@@ -12,9 +12,10 @@ use super::{
     step::{Approval, Channel, Job as AnyJob, Outcome, Refusal, Step},
 };
 use crate::{
-    credential::{Backup, ChangeSet, CredProtect, Credential, CredentialRecord, Query},
+    credential::{Backup, ChangeSet, CredProtect, Credential, CredentialRecord, Query, Records},
     ctap2::{GetAssertion, GetAssertionResponse, LargeBlobOutput, Response, Status},
     extension,
+    few::Few,
     pin_uv::Permissions,
     time::Moment,
     user::{UserPresent, UserVerified},
@@ -33,7 +34,7 @@ pub(super) struct Job {
     /// Whether user verification is asked for.
     uv: bool,
     /// The credentials that fit, newest first, as they were before the question.
-    accounts: Vec<Account>,
+    accounts: Few<Account>,
     /// Whether a person has answered.
     answered: bool,
     proofs: Proofs,
@@ -54,7 +55,8 @@ pub(super) struct Cursor {
     from: Channel,
     request: GetAssertion,
     proofs: Proofs,
-    remaining: Vec<CredentialId>,
+    /// The next one last.
+    remaining: Few<CredentialId>,
     deadline: u64,
 }
 
@@ -108,14 +110,14 @@ impl Authenticator {
             prf.as_ref().is_some_and(|prf| prf.eval.is_some() || !prf.eval_by_credential.is_empty());
         uv = uv || (wants_prf && up && self.verifies_users());
         let query = query(&mut request);
-        let job = Job { from, door, request, prf, uv, accounts: Vec::new(), answered: false, proofs };
+        let job = Job { from, door, request, prf, uv, accounts: Few::new(), answered: false, proofs };
         Ok(self.load(query, AnyJob::GetAssertion(Box::new(job))))
     }
 
     pub(super) fn get_assertion_found(
         &mut self,
         mut job: Box<Job>,
-        records: Vec<CredentialRecord>,
+        records: Records,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
@@ -132,7 +134,7 @@ impl Authenticator {
         if !(job.uv || ask_presence || ask_choice) {
             return self.sign_first(job, records, now, rng);
         }
-        job.accounts = records.into_iter().map(|record| Account::from(record.credential)).collect();
+        job.accounts = records.iter().map(|record| Account::from(&record.credential)).collect();
         if job.accounts.is_empty() && self.settings.no_credentials_before_touch && !job.uv {
             // Step 7.6.
             return Err(Status::NoCredentials);
@@ -167,7 +169,7 @@ impl Authenticator {
             job.accounts.retain(|account| account.credential == chosen);
         }
         // What was asked is checked again after the answer: the credential may be gone by now.
-        let query = Query::Named(job.request.rp_id.clone(), vec![chosen]);
+        let query = Query::Named(job.request.rp_id.clone(), chosen.into());
         Ok(self.load(query, AnyJob::GetAssertion(job)))
     }
 
@@ -196,33 +198,31 @@ impl Authenticator {
     fn sign_first(
         &mut self,
         job: Box<Job>,
-        records: Vec<CredentialRecord>,
+        records: Records,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
         let verified = job.proofs.verified.is_some();
         let mut records = applicable(&job.request, records, verified);
-        let others: Vec<CredentialId> = if job.answered {
-            job.accounts.iter().skip(1).map(|account| account.credential.clone()).collect()
+        // The oldest first, so that the next one is the last.
+        let others: Few<CredentialId> = if job.answered {
+            job.accounts.iter().skip(1).rev().map(|account| account.credential.clone()).collect()
         } else {
-            records.iter().skip(1).map(|record| record.credential.id.clone()).collect()
+            records.iter().skip(1).rev().map(|record| record.credential.id.clone()).collect()
         };
-        if records.is_empty() {
-            return Err(Status::NoCredentials);
-        }
+        let record = records.swap_pop_first().ok_or(Status::NoCredentials)?;
         // Step 9.4, which step 8 leaves out: whoever proved presence, but by built-in user verification.
         let built_in = job.request.pin_uv_auth.is_none() && job.proofs.verified.is_some();
         if job.door == Door::Ctap && wants_presence(&job.request) && !built_in {
             self.spend_token();
         }
-        let mut record = records.swap_remove(0);
         // Step 11: numberOfCredentials only where no allowList picked one, and more than one fits.
         let several = job.door == Door::Ctap && job.request.allow_list.is_none() && !others.is_empty();
         let count = u64::try_from(others.len()).unwrap_or(u64::MAX).saturating_add(1);
         let prf = evaluate_prf(&job, &record);
         let mut response = self.sign(&job.request, &job.proofs, &record, rng)?;
         response.number_of_credentials = several.then_some(count);
-        self.process_large_blob(&job.request, &job.proofs, &mut record, &mut response);
+        let record = self.process_large_blob(&job.request, &job.proofs, record, &mut response);
         let outcome = Outcome { response: Response::GetAssertion(response), prf };
         let cursor = several.then(|| {
             let deadline = now.after(NEXT_ASSERTION_TIMEOUT);
@@ -252,11 +252,8 @@ impl Authenticator {
     }
 
     fn load_next(&mut self, mut cursor: Box<Cursor>) -> Result<Step, Status> {
-        if cursor.remaining.is_empty() {
-            return Err(Status::NotAllowed);
-        }
-        let next = cursor.remaining.remove(0);
-        let query = Query::Named(cursor.request.rp_id.clone(), vec![next]);
+        let next = cursor.remaining.pop().ok_or(Status::NotAllowed)?;
+        let query = Query::Named(cursor.request.rp_id.clone(), next.into());
         Ok(self.load(query, AnyJob::GetNextAssertion(cursor)))
     }
 
@@ -264,16 +261,16 @@ impl Authenticator {
     pub(super) fn get_next_assertion_found(
         &mut self,
         mut cursor: Box<Cursor>,
-        records: Vec<CredentialRecord>,
+        records: Records,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
         let verified = cursor.proofs.verified.is_some();
-        let Some(mut record) = applicable(&cursor.request, records, verified).pop() else {
+        let Some(record) = applicable(&cursor.request, records, verified).pop() else {
             return self.load_next(cursor);
         };
         let mut response = self.sign(&cursor.request, &cursor.proofs, &record, rng)?;
-        self.process_large_blob(&cursor.request, &cursor.proofs, &mut record, &mut response);
+        let record = self.process_large_blob(&cursor.request, &cursor.proofs, record, &mut response);
         let outcome = Outcome { response: Response::GetAssertion(response), prf: None };
         // Step 6: "Reset the timer".
         cursor.deadline = now.after(NEXT_ASSERTION_TIMEOUT);
@@ -328,12 +325,14 @@ impl Authenticator {
         &self,
         request: &GetAssertion,
         proofs: &Proofs,
-        record: &mut CredentialRecord,
+        record: Arc<CredentialRecord>,
         response: &mut GetAssertionResponse,
-    ) {
-        let Some(input) = &request.extensions.large_blob else { return };
-        let terms = self.large_blob_terms(request, proofs.present, record, response);
-        response.large_blob = extension::process_large_blob(input, record, terms);
+    ) -> Arc<CredentialRecord> {
+        let Some(input) = &request.extensions.large_blob else { return record };
+        let mut record = CredentialRecord::unshare(record);
+        let terms = self.large_blob_terms(request, proofs.present, &record, response);
+        response.large_blob = extension::process_large_blob(input, &mut record, terms);
+        Arc::new(record)
     }
 
     /// Zero for ever, or one more than last time.
@@ -359,7 +358,7 @@ impl Authenticator {
     /// any to keep.
     pub(super) fn deliver(
         &mut self,
-        mut record: CredentialRecord,
+        record: Arc<CredentialRecord>,
         outcome: Outcome,
         remember: Option<Stateful>,
         now: Moment,
@@ -371,7 +370,9 @@ impl Authenticator {
         if !self.counts(record.credential.backup) && !dated && !wrote_large_blob(&outcome) {
             return self.finish(outcome, remember);
         }
-        record.credential.sign_count = self.next_sign_count(&record);
+        let sign_count = self.next_sign_count(&record);
+        let mut record = CredentialRecord::unshare(record);
+        record.credential.sign_count = sign_count;
         if dated {
             record.credential.last_used = now.date;
         }
@@ -411,9 +412,9 @@ fn wants_presence(request: &GetAssertion) -> bool {
 fn query(request: &mut GetAssertion) -> Query {
     match &mut request.allow_list {
         Some(named) => {
-            let mut ids: Vec<CredentialId> = named.drain(..).map(|descriptor| descriptor.id).collect();
+            let mut ids: Few<CredentialId> = named.drain(..).map(|descriptor| descriptor.id).collect();
             ids.sort_unstable();
-            ids.dedup();
+            ids.dedup_by(|later, earlier| later == earlier);
             Query::Named(request.rp_id.clone(), ids)
         }
         None => Query::Discoverable(request.rp_id.clone()),
@@ -421,11 +422,7 @@ fn query(request: &mut GetAssertion) -> Query {
 }
 
 /// Step 7: what credProtect lets through and, where nothing is named, can be discovered; newest first.
-fn applicable(
-    request: &GetAssertion,
-    mut records: Vec<CredentialRecord>,
-    verified: bool,
-) -> Vec<CredentialRecord> {
+fn applicable(request: &GetAssertion, mut records: Records, verified: bool) -> Records {
     let named = request.allow_list.is_some();
     records.retain(|record| named || record.credential.discoverable);
     records.retain(|record| match record.credential.cred_protect {

@@ -1,6 +1,6 @@
 //! The machine itself: what is begun, what is answered, what is forgotten.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc};
 
 use rand_core::CryptoRng;
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     attestation::{Attester, Attesters, EnterpriseAttester, InvalidAttester},
-    credential::{ChangeSet, CredentialRecord, Overview, Query, StateRecord, StoreError},
+    credential::{ChangeSet, Overview, Query, Records, StateRecord, StoreError},
     crypto::CryptoProvider,
     ctap2::{GetInfoResponse, Request, Response, Status},
     pin_uv::{KeyAgreement, PinUvAuthToken},
@@ -328,7 +328,7 @@ impl Authenticator {
     pub fn loaded(
         &mut self,
         pending: Pending,
-        found: Result<Vec<CredentialRecord>, StoreError>,
+        found: Result<Records, StoreError>,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Step {

@@ -1,6 +1,6 @@
 //! authenticatorMakeCredential (CTAP 2.3 section 6.1.2). The step numbers are the standard's.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use core::mem;
 
 use rand_core::CryptoRng;
@@ -16,11 +16,12 @@ use crate::{
     attestation::{AttestationStatement, CannotAttest, EnterpriseRefusal, Voucher},
     cose::CoseAlgorithm,
     credential::{
-        ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, Query, WrappedFacts,
+        ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, Query, Records, WrappedFacts,
     },
     crypto::CryptoError,
     ctap2::{MakeCredential, MakeCredentialResponse, PinUvAuth, Response, Status},
     extension::{self, Registration},
+    few::Few,
     pin_uv::Permissions,
     secret::Secret,
     time::Moment,
@@ -227,7 +228,7 @@ impl Authenticator {
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
         job.phase = phase;
-        let ids: Vec<CredentialId> = job.request.exclude_list.iter().map(|named| named.id.clone()).collect();
+        let ids: Few<CredentialId> = job.request.exclude_list.iter().map(|named| named.id.clone()).collect();
         if ids.is_empty() && (job.discoverable || phase == Phase::ExcludeAgain) {
             return self.not_excluded(job, now, rng);
         }
@@ -238,7 +239,7 @@ impl Authenticator {
     pub(super) fn make_credential_found(
         &mut self,
         mut job: Box<Job>,
-        records: Vec<CredentialRecord>,
+        records: Records,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
@@ -246,7 +247,7 @@ impl Authenticator {
             return self.create(&job, &records, now, rng);
         }
         // Step 12.1: a credential of level 3 counts only after user verification.
-        let counts = |record: &CredentialRecord| {
+        let counts = |record: &Arc<CredentialRecord>| {
             record.credential.cred_protect != CredProtect::UserVerificationRequired || job.verified.is_some()
         };
         if !records.iter().any(counts) {
@@ -286,7 +287,7 @@ impl Authenticator {
     fn create(
         &mut self,
         job: &Job,
-        old: &[CredentialRecord],
+        old: &[Arc<CredentialRecord>],
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {

@@ -1,10 +1,9 @@
 //! What the machine asks a person, and what comes back.
 
-use alloc::vec::Vec;
-
 use super::pin::PinEntry;
 use crate::{
     credential::Credential,
+    few::Few,
     pin_uv::Permissions,
     webauthn::{CredentialId, RpEntity, RpId, RpIdHash, UserEntity},
 };
@@ -45,7 +44,7 @@ pub enum Purpose {
         rp_id: RpId,
         /// The passkeys that fit, newest first. On the provider door, where they are several, the answer must choose; on
         /// the CTAP door the first one answers.
-        accounts: Vec<Account>,
+        accounts: Few<Account>,
         /// Whether the answer must choose one of several.
         choose: bool,
     },
@@ -93,12 +92,6 @@ pub struct Account {
 impl From<&Credential> for Account {
     fn from(credential: &Credential) -> Self {
         Self { credential: credential.id.clone(), user: credential.user.clone() }
-    }
-}
-
-impl From<Credential> for Account {
-    fn from(credential: Credential) -> Self {
-        Self { credential: credential.id, user: credential.user }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     attestation::{Attester, CannotAttest},
     cose::{CoseAlgorithm, P256Point, PublicKey},
     credential::{
-        ChangeSet, CredProtect, Credential, CredentialRecord, Query, WrappedCredential, WrappedFacts,
+        ChangeSet, CredProtect, Credential, CredentialRecord, Query, Records, WrappedCredential, WrappedFacts,
     },
     crypto::{CryptoError, KeyPair},
     ctap1::{
@@ -36,7 +36,7 @@ pub(super) enum Job {
 
 /// A credential that a key handle names.
 enum Found {
-    Stored(Box<CredentialRecord>),
+    Stored(Arc<CredentialRecord>),
     Wrapped(Box<WrappedCredential>),
 }
 
@@ -148,13 +148,8 @@ impl Authenticator {
         Ok(self.load(Query::Identified(key_handle.clone()), AnyJob::U2f(Box::new(job))))
     }
 
-    pub(super) fn u2f_found(
-        &mut self,
-        job: Job,
-        mut records: Vec<CredentialRecord>,
-        now: Moment,
-    ) -> Result<Step, Status> {
-        let stored = records.pop().map(|record| Found::Stored(Box::new(record)));
+    pub(super) fn u2f_found(&mut self, job: Job, mut records: Records, now: Moment) -> Result<Step, Status> {
+        let stored = records.pop().map(|record| Found::Stored(record));
         let found = stored.or_else(|| self.unwrap_u2f(&job));
         self.u2f_authenticate(job, found, now)
     }
@@ -197,7 +192,7 @@ impl Authenticator {
         let response = Response::U2f(success(authenticated.encode(&signature)));
         let outcome = Outcome { response, prf: None };
         Ok(match found {
-            Found::Stored(record) => self.deliver(*record, outcome, None, now),
+            Found::Stored(record) => self.deliver(record, outcome, None, now),
             Found::Wrapped(wrapped) => self.deliver_wrapped(wrapped.facts.backup, outcome, None),
         })
     }

@@ -1,13 +1,13 @@
 //! Credentials that are sealed into their own identifiers: made where nothing is to be stored, and found among the
 //! identifiers that a request names.
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 
 use rand_core::CryptoRng;
 
 use super::{machine::Authenticator, settings::NonDiscoverable, state::State};
 use crate::{
-    credential::{CredentialRecord, Query, WrappedCredential, WrappedFacts, Wrapper},
+    credential::{Query, Records, WrappedCredential, WrappedFacts, Wrapper},
     crypto::{CryptoError, KeyPair},
     secret::Secret,
     webauthn::{RpEntity, RpIdHash},
@@ -42,7 +42,7 @@ impl Authenticator {
 
     /// Adds what a request names and the store does not have, where the identifier opens. One that does not is not ours,
     /// or not any more.
-    pub(super) fn add_wrapped(&self, query: &Query, records: &mut Vec<CredentialRecord>) {
+    pub(super) fn add_wrapped(&self, query: &Query, records: &mut Records) {
         let (Query::Named(rp_id, ids), Some(wrapper)) = (query, self.wrapper()) else { return };
         let rp_id_hash = rp_id.hash();
         let stored = records.len();
@@ -53,7 +53,9 @@ impl Authenticator {
             }
             let opened = wrapper.unwrap(&rp_id_hash, id, &*self.provider);
             let rp = RpEntity { id: rp_id.clone(), name: None };
-            records.extend(opened.and_then(|wrapped| wrapped.into_record(rp, self.settings.aaguid).ok()));
+            records.extend(
+                opened.and_then(|wrapped| wrapped.into_record(rp, self.settings.aaguid).ok()).map(Arc::new),
+            );
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    vec::Vec,
+    sync::Arc,
 };
 
 use super::{
     model::CredentialRecord,
-    store::{ChangeSet, CredentialStore, Overview, Query, StateRecord, StateStore, StoreError},
+    store::{ChangeSet, CredentialStore, Overview, Query, Records, StateRecord, StateStore, StoreError},
 };
 use crate::webauthn::{CredentialId, RpId};
 
 /// A store that is gone when it is dropped: for tests, and as the plainest reading of what a store has to do.
 pub struct MemoryStore {
-    records: BTreeMap<CredentialId, CredentialRecord>,
+    records: BTreeMap<CredentialId, Arc<CredentialRecord>>,
     by_rp: BTreeMap<RpId, BTreeSet<CredentialId>>,
     state: Option<StateRecord>,
     capacity: usize,
@@ -33,7 +33,7 @@ impl MemoryStore {
 
     /// All credentials, in the order of their identifiers.
     pub fn records(&self) -> impl Iterator<Item = &CredentialRecord> {
-        self.records.values()
+        self.records.values().map(|record| &**record)
     }
 
     fn remove(&mut self, id: &CredentialId) {
@@ -50,7 +50,7 @@ impl MemoryStore {
         let id = record.credential.id.clone();
         self.remove(&id);
         self.by_rp.entry(record.credential.rp.id.clone()).or_default().insert(id.clone());
-        self.records.insert(id, record);
+        self.records.insert(id, Arc::new(record));
     }
 
     /// Whether a credential is there, and `changes` leave it there.
@@ -71,10 +71,9 @@ impl MemoryStore {
 }
 
 impl CredentialStore for MemoryStore {
-    fn load(&self, query: &Query) -> Result<Vec<CredentialRecord>, StoreError> {
-        let found = |id: &CredentialId| {
-            self.records.get(id).filter(|record| query.matches(record)).map(CredentialRecord::clone_secret)
-        };
+    fn load(&self, query: &Query) -> Result<Records, StoreError> {
+        let found =
+            |id: &CredentialId| self.records.get(id).filter(|record| query.matches(record)).map(Arc::clone);
         Ok(match query {
             Query::Named(_, ids) => ids.iter().filter_map(found).collect(),
             Query::Discoverable(rp) | Query::Account(rp, _) => {

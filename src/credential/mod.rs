@@ -6,11 +6,11 @@
 //! bit. BE is fixed at creation:
 //!
 //! ```
-//! use countersign::credential::{ChangeSet, CredentialStore, Query, StoreError};
+//! use countersign::credential::{ChangeSet, CredentialRecord, CredentialStore, Query, StoreError};
 //!
 //! /// Sets BS of every credential of `query` that may be backed up, in one transaction.
 //! fn set_backed_up(store: &mut dyn CredentialStore, query: &Query, backed_up: bool) -> Result<(), StoreError> {
-//!     let mut update = store.load(query)?;
+//!     let mut update: Vec<_> = store.load(query)?.into_iter().map(CredentialRecord::unshare).collect();
 //!     update.retain_mut(|record| record.credential.set_backed_up(backed_up).is_ok());
 //!     store.commit(ChangeSet { update, ..ChangeSet::default() })
 //! }
@@ -27,5 +27,5 @@ pub use extension_data::{BoxedExtensionData, ExtensionData, LargeBlob};
 pub use memory::MemoryStore;
 pub use model::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret, NotBackupEligible};
 pub use record::InvalidRecord;
-pub use store::{ChangeSet, CredentialStore, Overview, Query, StateRecord, StateStore, StoreError};
+pub use store::{ChangeSet, CredentialStore, Overview, Query, Records, StateRecord, StateStore, StoreError};
 pub use wrapped::{WrappedCredential, WrappedFacts, Wrapper};

@@ -1,6 +1,6 @@
 //! What a passkey is.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use super::extension_data::BoxedExtensionData;
 use crate::{
@@ -172,7 +172,12 @@ impl CredentialRecord {
         self.wrapped
     }
 
-    /// A second copy, for stores that hand out records.
+    /// The record itself, to be changed: a second copy only if somebody else holds it, too.
+    pub fn unshare(shared: Arc<Self>) -> Self {
+        Arc::try_unwrap(shared).unwrap_or_else(|shared| shared.clone_secret())
+    }
+
+    /// A second copy.
     pub fn clone_secret(&self) -> Self {
         Self {
             credential: self.credential.clone(),

@@ -1,9 +1,10 @@
 //! The joints to what keeps passkeys and state.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 use super::model::{Credential, CredentialRecord};
 use crate::{
+    few::Few,
     secret::SecretBytes,
     webauthn::{CredentialId, RpEntity, RpId, RpIdHash, UserHandle},
 };
@@ -14,7 +15,7 @@ pub enum Query {
     /// The discoverable credentials of a relying party.
     Discoverable(RpId),
     /// Those of the named credentials that exist and belong to the relying party.
-    Named(RpId, Vec<CredentialId>),
+    Named(RpId, Few<CredentialId>),
     /// The discoverable credential of one account.
     Account(RpId, UserHandle),
     /// The discoverable credentials of the relying party whose identifier has that hash.
@@ -129,10 +130,27 @@ impl core::fmt::Display for StoreError {
 
 impl core::error::Error for StoreError {}
 
+/// What a store found. The records are shared: a store that holds them decoded hands out what it has, and one that decodes
+/// them collects what it decoded ([`CredentialRecord`]s collect into it, too). A machine that changes one changes its own
+/// ([`CredentialRecord::unshare`]); the last holder wipes it.
+pub type Records = Few<Arc<CredentialRecord>>;
+
+impl From<Vec<CredentialRecord>> for Records {
+    fn from(records: Vec<CredentialRecord>) -> Self {
+        records.into_iter().collect()
+    }
+}
+
+impl FromIterator<CredentialRecord> for Records {
+    fn from_iter<I: IntoIterator<Item = CredentialRecord>>(records: I) -> Self {
+        records.into_iter().map(Arc::new).collect()
+    }
+}
+
 /// Where passkeys are kept. Nothing found is `Ok` and empty, never an error.
 pub trait CredentialStore {
     /// Looks up.
-    fn load(&self, query: &Query) -> Result<Vec<CredentialRecord>, StoreError>;
+    fn load(&self, query: &Query) -> Result<Records, StoreError>;
 
     /// What there is, for authenticatorCredentialManagement.
     fn survey(&self) -> Result<Overview, StoreError>;

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     credential::{
-        ChangeSet, Credential, CredentialRecord, CredentialStore, Overview, Query, StateRecord, StateStore,
-        StoreError,
+        ChangeSet, Credential, CredentialRecord, CredentialStore, Overview, Query, Records, StateRecord,
+        StateStore, StoreError,
     },
     time::{Moment, UnixTime},
     webauthn::{CredentialId, UvPrfOutput},
@@ -234,7 +234,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         Ok(None)
     }
 
-    fn find_all(&self, query: &Query) -> Result<Vec<CredentialRecord>, VaultError> {
+    fn find_all(&self, query: &Query) -> Result<Records, VaultError> {
         let mut records = Vec::new();
         match query {
             Query::Discoverable(rp) | Query::Account(rp, _) => {
@@ -343,7 +343,7 @@ fn require_host_type(item_type: u64) -> Result<(), VaultError> {
 }
 
 impl<S: VaultStorage, R: CryptoRng> CredentialStore for PasskeyStore<S, R> {
-    fn load(&self, query: &Query) -> Result<Vec<CredentialRecord>, StoreError> {
+    fn load(&self, query: &Query) -> Result<Records, StoreError> {
         self.find_all(query).map_err(store_error)
     }
 

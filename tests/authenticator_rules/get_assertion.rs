@@ -455,7 +455,7 @@ fn ga_backup_state_that_was_set_shows_in_the_next_assertion_and_be_never_changes
     let mut record = world.register(create_discoverable(1));
     for backed_up in [false, true, false] {
         let query = Query::Discoverable(record.credential.rp.id.clone());
-        record = world.store.load(&query).unwrap().remove(0);
+        record = world.store.load(&query).unwrap()[0].clone_secret();
         record.credential.set_backed_up(backed_up).unwrap();
         world.update(record.clone_secret()).unwrap();
         let flags = flags(&asserted(world.get(get(), Person::Willing)).auth_data);

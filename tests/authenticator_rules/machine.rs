@@ -5,7 +5,7 @@ use countersign::{
         Answer, Authenticator, Channel, Outcome, Pending, PinEntry, Purpose, Question, Settings, Step, Turn,
         Verification,
     },
-    credential::{ChangeSet, CredentialStore, Query, StateStore, StoreError},
+    credential::{ChangeSet, CredentialStore, Query, Records, StateStore, StoreError},
     ctap2::{MakeCredential, Request, Response, Status},
 };
 
@@ -193,7 +193,7 @@ fn answer_to_another_kind_of_pending_is_keepalive_cancel() {
     assert_failed(&done(step), Status::KeepaliveCancel);
     let step = world.begin(Request::Selection);
     let (_, pending) = world.until_asked(step);
-    let step = world.authenticator.loaded(pending, Ok(Vec::new()), world.now, &mut world.rng);
+    let step = world.authenticator.loaded(pending, Ok(Records::default()), world.now, &mut world.rng);
     assert_failed(&done(step), Status::KeepaliveCancel);
 }
 
@@ -439,7 +439,7 @@ fn foreign_records_that_a_store_hands_out_are_filtered() {
     let id = foreign.credential.id.clone();
     let with_everything = |world: &mut World, step: Step| {
         let Step::Load(_, pending) = step else { panic!("loads") };
-        let all = Ok(world.records());
+        let all = Ok(world.records().into());
         world.authenticator.loaded(pending, all, world.now, &mut world.rng)
     };
     // Discovery: neither what is not discoverable nor another relying party's.

@@ -27,17 +27,18 @@ const ROOMS: &[(&str, &[&str])] = &[
             "secret",
             "user",
             "time",
+            "few",
         ],
     ),
     ("client", &["pin_uv", "ctap2", "webauthn", "crypto", "cose", "cbor", "secret"]),
     ("upkeep", &["vault", "webauthn", "cbor", "secret", "time"]),
-    ("vault", &["credential", "webauthn", "crypto", "cose", "cbor", "secret", "time"]),
+    ("vault", &["credential", "webauthn", "crypto", "cose", "cbor", "secret", "time", "few"]),
     ("extension", &["pin_uv", "ctap2", "credential", "webauthn", "crypto", "cbor", "secret", "user"]),
     ("pin_uv", &["webauthn", "crypto", "cose", "secret", "time"]),
     ("ctap1", &["ctap2", "webauthn", "cose"]),
     ("ctap2", &["webauthn", "cose", "cbor", "secret"]),
     ("attestation", &["webauthn", "crypto", "cose"]),
-    ("credential", &["webauthn", "crypto", "cose", "cbor", "secret", "time"]),
+    ("credential", &["webauthn", "crypto", "cose", "cbor", "secret", "time", "few"]),
     ("webauthn", &["crypto", "cose", "cbor", "secret", "user"]),
     ("crypto", &["cose", "secret"]),
     ("ctaphid", &[]),
@@ -46,6 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("user", &[]),
     ("time", &[]),
+    ("few", &[]),
 ];
 
 /// Fails with the list of all arrows that are not drawn.

@@ -329,8 +329,8 @@ fn with_a_passkey_in_the_vault() -> (Home, String) {
 
     let memory = || SeenFile::at(home.base().join("memory/seen"));
     let key = KeyDirectory::open(&home.base().join("key"), Settings::credential_manager(), memory()).unwrap();
-    let record =
-        key.store().load(&Query::Discoverable(RpId::new("vault.example").unwrap())).unwrap().remove(0);
+    let found = key.store().load(&Query::Discoverable(RpId::new("vault.example").unwrap())).unwrap();
+    let record = found[0].clone_secret();
     let file = VaultFile::open(&home.base().join("vault/vault.redb")).unwrap();
     let envelope = file.envelope().unwrap().unwrap();
     let code = RecoveryCode::parse(&code, &envelope.vault_id()).unwrap();

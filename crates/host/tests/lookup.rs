@@ -70,6 +70,6 @@ fn among_ten_thousand_passkeys_only_the_answer_is_read() {
         assert_eq!((found, store.storage().reads.get()), (expected, expected), "{query:?}");
     };
     look(Query::Discoverable(rp.clone()), 2);
-    look(Query::Named(rp.clone(), vec![credential_id(1234), credential_id(99_999)]), 1);
+    look(Query::Named(rp.clone(), vec![credential_id(1234), credential_id(99_999)].into()), 1);
     look(Query::Discoverable(RpId::new("unknown.example").unwrap()), 0);
 }

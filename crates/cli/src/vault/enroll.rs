@@ -117,7 +117,7 @@ impl Steps {
 
 /// Refuses, before the person is asked, a passkey that is kept in the very vault that it would open.
 fn refuse_circle(store: &VaultStore, rp: &RpId, credential: &CredentialId) -> Result<(), Failure> {
-    let within = store.load(&Query::Named(rp.clone(), vec![credential.clone()]))?;
+    let within = store.load(&Query::Named(rp.clone(), credential.clone().into()))?;
     if within.is_empty() { Ok(()) } else { Err(VaultError::Circular.into()) }
 }
 
