@@ -304,6 +304,7 @@ impl Provider {
 }
 
 /// Where [`Provider::run`] stops: at the end, or at a person.
+#[allow(clippy::large_enum_variant, reason = "a ceremony waits in here once; nothing keeps many")]
 pub enum ProviderTurn {
     /// The ceremony is over.
     Done(Result<ResponseJson, CeremonyError>),

@@ -3,7 +3,7 @@
 use super::{machine::Authenticator, settings::LargeBlobs};
 use crate::{
     credential::CredentialRecord,
-    ctap2::{GetAssertion, GetAssertionResponse, Response},
+    ctap2::{GetAssertionResponse, Response},
     extension::{LargeBlobTerms, PinRules, Supported},
     user::UserPresent,
     webauthn::RpId,
@@ -47,7 +47,7 @@ impl Authenticator {
     /// How long a large blob may be with this assertion of `record`, whose response is complete but for the blob.
     pub(super) fn large_blob_terms(
         &self,
-        request: &GetAssertion,
+        named: bool,
         present: Option<UserPresent>,
         record: &CredentialRecord,
         response: &GetAssertionResponse,
@@ -60,6 +60,6 @@ impl Authenticator {
         let cred_blob = record.extensions.cred_blob.as_ref().map(|blob| blob.expose().len());
         let more = names.chain(cred_blob).fold(OTHER_OUTPUTS, usize::saturating_add);
         let longest = self.extensions().large_blob.unwrap_or(0).min(room.saturating_sub(more));
-        LargeBlobTerms { named: request.allow_list.is_some(), present, longest, room }
+        LargeBlobTerms { named, present, longest, room }
     }
 }

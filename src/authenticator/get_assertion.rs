@@ -1,7 +1,7 @@
 //! authenticatorGetAssertion and authenticatorGetNextAssertion (CTAP 2.3 sections 6.2.2 and 6.3). The step numbers are
 //! the standard's.
 
-use alloc::{boxed::Box, sync::Arc, vec};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 
 use rand_core::CryptoRng;
 
@@ -13,24 +13,31 @@ use super::{
 };
 use crate::{
     credential::{Backup, ChangeSet, CredProtect, Credential, CredentialRecord, Query, Records},
-    ctap2::{GetAssertion, GetAssertionResponse, LargeBlobOutput, Response, Status},
+    ctap2::{GetAssertion, GetAssertionExtensions, GetAssertionResponse, LargeBlobOutput, Response, Status},
     extension,
     few::Few,
     pin_uv::Permissions,
     time::Moment,
     user::{UserPresent, UserVerified},
-    webauthn::{AuthenticatorData, CredentialId, PrfInputs, PrfOutputs, PrfSalts, UserEntity},
+    webauthn::{
+        AuthenticatorData, ClientDataHash, CredentialDescriptor, CredentialId, PrfInputs, PrfOutputs,
+        PrfSalts, RpId, UserEntity,
+    },
 };
 
 /// How long getNextAssertion may take (CTAP 2.3 section 6.3: "30 seconds").
 const NEXT_ASSERTION_TIMEOUT: u64 = 30_000;
 
-/// One sign-in under way.
+/// One sign-in under way. It travels by value through every step, hence what is rare is boxed, and what was judged is not
+/// kept: a plain sign-in allocates nothing here.
 pub(super) struct Job {
     from: Channel,
     door: Door,
-    request: GetAssertion,
-    prf: Option<PrfInputs>,
+    terms: Terms,
+    /// Only where there are salts.
+    prf: Option<Box<PrfInputs>>,
+    /// Whether there was a pinUvAuthParam, which was verified.
+    token: bool,
     /// Whether user verification is asked for.
     uv: bool,
     /// The credentials that fit, newest first, as they were before the question.
@@ -38,6 +45,33 @@ pub(super) struct Job {
     /// Whether a person has answered.
     answered: bool,
     proofs: Proofs,
+}
+
+/// What is asserted, and what about: the part of the request that signing needs.
+struct Terms {
+    rp_id: RpId,
+    client_data_hash: ClientDataHash,
+    /// Whether there was an allowList, whose identifiers went into the query.
+    named: bool,
+    /// Option "up", which is true when absent.
+    up: bool,
+    /// Only where there are inputs.
+    extensions: Option<Box<GetAssertionExtensions>>,
+}
+
+/// What most requests come with.
+static NO_INPUTS: GetAssertionExtensions = GetAssertionExtensions {
+    cred_blob: None,
+    large_blob: None,
+    hmac_secret: None,
+    large_blob_key: None,
+    third_party_payment: None,
+};
+
+impl Terms {
+    fn inputs(&self) -> &GetAssertionExtensions {
+        self.extensions.as_deref().unwrap_or(&NO_INPUTS)
+    }
 }
 
 /// What a person's answer proved.
@@ -53,7 +87,7 @@ struct Proofs {
 /// Any command means any: OpenSK's list of harmless ones was considered and left out, since no platform needs it.
 pub(super) struct Cursor {
     from: Channel,
-    request: GetAssertion,
+    terms: Terms,
     proofs: Proofs,
     /// The next one last.
     remaining: Few<CredentialId>,
@@ -90,7 +124,7 @@ impl Authenticator {
         if request.options.rk.is_some() {
             return Err(Status::UnsupportedOption);
         }
-        let up = wants_presence(&request);
+        let up = request.options.up.unwrap_or(true);
         // Step 5: alwaysUv, of which silent assertions are exempt.
         if self.always_uv() && up {
             uv = self.always_verified(uv, token)?;
@@ -106,17 +140,20 @@ impl Authenticator {
         }
         extension::judge_assertion(&mut request.extensions, &self.extensions(), up)?;
         // Provider door: PRF is evaluated with the user-verified secret only.
-        let wants_prf =
-            prf.as_ref().is_some_and(|prf| prf.eval.is_some() || !prf.eval_by_credential.is_empty());
-        uv = uv || (wants_prf && up && self.verifies_users());
-        let query = query(&mut request);
-        let job = Job { from, door, request, prf, uv, accounts: Few::new(), answered: false, proofs };
-        Ok(self.load(query, AnyJob::GetAssertion(Box::new(job))))
+        let prf = prf.filter(|prf| prf.eval.is_some() || !prf.eval_by_credential.is_empty()).map(Box::new);
+        uv = uv || (prf.is_some() && up && self.verifies_users());
+        let GetAssertion { rp_id, client_data_hash, allow_list, extensions, .. } = request;
+        let named = allow_list.is_some();
+        let query = query(rp_id.clone(), allow_list);
+        let extensions = (extensions != NO_INPUTS).then(|| Box::new(extensions));
+        let terms = Terms { rp_id, client_data_hash, named, up, extensions };
+        let job = Job { from, door, terms, prf, token, uv, accounts: Few::new(), answered: false, proofs };
+        Ok(self.load(query, AnyJob::GetAssertion(job)))
     }
 
     pub(super) fn get_assertion_found(
         &mut self,
-        mut job: Box<Job>,
+        mut job: Job,
         records: Records,
         now: Moment,
         rng: &mut dyn CryptoRng,
@@ -127,9 +164,9 @@ impl Authenticator {
         // Step 7: the applicable credentials. Whether the user will be verified is known: a question that asks for
         // verification is not passed without it.
         let verified = job.uv || job.proofs.verified.is_some();
-        let records = applicable(&job.request, records, verified);
+        let records = applicable(job.terms.named, records, verified);
         // Steps 8 and 9: presence that built-in user verification will prove, or a token has proven, is not asked for.
-        let ask_presence = wants_presence(&job.request) && job.proofs.present.is_none();
+        let ask_presence = job.terms.up && job.proofs.present.is_none();
         let ask_choice = records.len() > 1 && self.lets_choose(&job);
         if !(job.uv || ask_presence || ask_choice) {
             return self.sign_first(job, records, now, rng);
@@ -147,12 +184,12 @@ impl Authenticator {
 
     pub(super) fn get_assertion_approved(
         &mut self,
-        mut job: Box<Job>,
+        mut job: Job,
         approval: Approval,
     ) -> Result<Step, Status> {
         job.answered = true;
         // "up": false with "uv": true: the user is verified, and presence is not claimed.
-        job.proofs.present = wants_presence(&job.request).then_some(approval.present);
+        job.proofs.present = job.terms.up.then_some(approval.present);
         job.proofs.verified = approval.verified.or(job.proofs.verified);
         let Some(first) = job.accounts.first() else { return Err(Status::NoCredentials) };
         let choose = self.lets_choose(&job);
@@ -169,24 +206,24 @@ impl Authenticator {
             job.accounts.retain(|account| account.credential == chosen);
         }
         // What was asked is checked again after the answer: the credential may be gone by now.
-        let query = Query::Named(job.request.rp_id.clone(), chosen.into());
+        let query = Query::Named(job.terms.rp_id.clone(), chosen.into());
         Ok(self.load(query, AnyJob::GetAssertion(job)))
     }
 
     /// Whether the person chooses among several accounts: on the provider door always; on the CTAP door on an authenticator
     /// with a display, where no allowList picks one, and unless nobody is to be asked (step 12.2.3).
     fn lets_choose(&self, job: &Job) -> bool {
-        let asked = job.uv || wants_presence(&job.request);
+        let asked = job.uv || job.terms.up;
         asked
             && match job.door {
                 Door::Provider => true,
-                Door::Ctap => self.settings.display && job.request.allow_list.is_none(),
+                Door::Ctap => self.settings.display && !job.terms.named,
             }
     }
 
     /// The question of a sign-in.
     pub(super) fn sign_in_purpose(&self, job: &Job) -> Purpose {
-        let rp_id = job.request.rp_id.clone();
+        let rp_id = job.terms.rp_id.clone();
         if job.accounts.is_empty() {
             return Purpose::NotRegistered { rp_id };
         }
@@ -197,13 +234,13 @@ impl Authenticator {
     /// Steps 10 to 13: signs with the first applicable credential, and remembers the others for getNextAssertion.
     fn sign_first(
         &mut self,
-        job: Box<Job>,
+        job: Job,
         records: Records,
         now: Moment,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
         let verified = job.proofs.verified.is_some();
-        let mut records = applicable(&job.request, records, verified);
+        let mut records = applicable(job.terms.named, records, verified);
         // The oldest first, so that the next one is the last.
         let others: Few<CredentialId> = if job.answered {
             job.accounts.iter().skip(1).rev().map(|account| account.credential.clone()).collect()
@@ -212,23 +249,23 @@ impl Authenticator {
         };
         let record = records.swap_pop_first().ok_or(Status::NoCredentials)?;
         // Step 9.4, which step 8 leaves out: whoever proved presence, but by built-in user verification.
-        let built_in = job.request.pin_uv_auth.is_none() && job.proofs.verified.is_some();
-        if job.door == Door::Ctap && wants_presence(&job.request) && !built_in {
+        let built_in = !job.token && job.proofs.verified.is_some();
+        if job.door == Door::Ctap && job.terms.up && !built_in {
             self.spend_token();
         }
         // Step 11: numberOfCredentials only where no allowList picked one, and more than one fits.
-        let several = job.door == Door::Ctap && job.request.allow_list.is_none() && !others.is_empty();
+        let several = job.door == Door::Ctap && !job.terms.named && !others.is_empty();
         let count = u64::try_from(others.len()).unwrap_or(u64::MAX).saturating_add(1);
         let prf = evaluate_prf(&job, &record);
-        let mut response = self.sign(&job.request, &job.proofs, &record, rng)?;
+        let mut response = self.sign(&job.terms, &job.proofs, &record, rng)?;
         response.number_of_credentials = several.then_some(count);
-        let record = self.process_large_blob(&job.request, &job.proofs, record, &mut response);
+        let record = self.process_large_blob(&job.terms, &job.proofs, record, &mut response);
         let outcome = Outcome { response: Response::GetAssertion(response), prf };
         let cursor = several.then(|| {
             let deadline = now.after(NEXT_ASSERTION_TIMEOUT);
             Stateful::Assertions(Box::new(Cursor {
                 from: job.from,
-                request: job.request,
+                terms: job.terms,
                 proofs: job.proofs,
                 remaining: others,
                 deadline,
@@ -253,7 +290,7 @@ impl Authenticator {
 
     fn load_next(&mut self, mut cursor: Box<Cursor>) -> Result<Step, Status> {
         let next = cursor.remaining.pop().ok_or(Status::NotAllowed)?;
-        let query = Query::Named(cursor.request.rp_id.clone(), next.into());
+        let query = Query::Named(cursor.terms.rp_id.clone(), next.into());
         Ok(self.load(query, AnyJob::GetNextAssertion(cursor)))
     }
 
@@ -266,11 +303,11 @@ impl Authenticator {
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Status> {
         let verified = cursor.proofs.verified.is_some();
-        let Some(record) = applicable(&cursor.request, records, verified).pop() else {
+        let Some(record) = applicable(cursor.terms.named, records, verified).pop() else {
             return self.load_next(cursor);
         };
-        let mut response = self.sign(&cursor.request, &cursor.proofs, &record, rng)?;
-        let record = self.process_large_blob(&cursor.request, &cursor.proofs, record, &mut response);
+        let mut response = self.sign(&cursor.terms, &cursor.proofs, &record, rng)?;
+        let record = self.process_large_blob(&cursor.terms, &cursor.proofs, record, &mut response);
         let outcome = Outcome { response: Response::GetAssertion(response), prf: None };
         // Step 6: "Reset the timer".
         cursor.deadline = now.after(NEXT_ASSERTION_TIMEOUT);
@@ -281,13 +318,13 @@ impl Authenticator {
     /// Makes authenticator data with extension outputs, and signs them.
     fn sign(
         &mut self,
-        request: &GetAssertion,
+        terms: &Terms,
         proofs: &Proofs,
         record: &CredentialRecord,
         rng: &mut dyn CryptoRng,
     ) -> Result<GetAssertionResponse, Status> {
         let credential = &record.credential;
-        let inputs = &request.extensions;
+        let inputs = terms.inputs();
         let hmac_secret = match &inputs.hmac_secret {
             Some(input) => {
                 let agreement = self.key_agreement(rng);
@@ -296,7 +333,7 @@ impl Authenticator {
             None => None,
         };
         let auth_data = AuthenticatorData {
-            rp_id_hash: request.rp_id.hash(),
+            rp_id_hash: terms.rp_id.hash(),
             user_present: proofs.present,
             user_verified: proofs.verified,
             backup_eligible: credential.backup.eligible(),
@@ -306,7 +343,7 @@ impl Authenticator {
             extensions: &extension::assertion_outputs(inputs, &record.extensions, hmac_secret.as_deref()),
         }
         .encode();
-        let message = [auth_data.as_slice(), &request.client_data_hash.0];
+        let message = [auth_data.as_slice(), &terms.client_data_hash.0];
         let signature = self.provider.sign(&record.secret.key, &message).map_err(|_| Status::Other)?;
         Ok(GetAssertionResponse {
             credential: credential.id.clone(),
@@ -323,15 +360,15 @@ impl Authenticator {
     /// Reads or writes the credential's large blob. A record that was written to is stored with the delivery.
     fn process_large_blob(
         &self,
-        request: &GetAssertion,
+        terms: &Terms,
         proofs: &Proofs,
         record: Arc<CredentialRecord>,
         response: &mut GetAssertionResponse,
     ) -> Arc<CredentialRecord> {
-        let Some(input) = &request.extensions.large_blob else { return record };
+        let Some(input) = &terms.inputs().large_blob else { return record };
         let mut record = CredentialRecord::unshare(record);
-        let terms = self.large_blob_terms(request, proofs.present, &record, response);
-        response.large_blob = extension::process_large_blob(input, &mut record, terms);
+        let judged = self.large_blob_terms(terms.named, proofs.present, &record, response);
+        response.large_blob = extension::process_large_blob(input, &mut record, judged);
         Arc::new(record)
     }
 
@@ -403,27 +440,21 @@ fn wrote_large_blob(outcome: &Outcome) -> bool {
     response.large_blob == Some(LargeBlobOutput::Written(true))
 }
 
-/// Option "up", which is true when absent.
-fn wants_presence(request: &GetAssertion) -> bool {
-    request.options.up.unwrap_or(true)
-}
-
-/// What to look up. The identifiers of an allowList move over; that there was one stays known.
-fn query(request: &mut GetAssertion) -> Query {
-    match &mut request.allow_list {
+/// What to look up.
+fn query(rp_id: RpId, allow_list: Option<Vec<CredentialDescriptor>>) -> Query {
+    match allow_list {
         Some(named) => {
-            let mut ids: Few<CredentialId> = named.drain(..).map(|descriptor| descriptor.id).collect();
+            let mut ids: Few<CredentialId> = named.into_iter().map(|descriptor| descriptor.id).collect();
             ids.sort_unstable();
             ids.dedup_by(|later, earlier| later == earlier);
-            Query::Named(request.rp_id.clone(), ids)
+            Query::Named(rp_id, ids)
         }
-        None => Query::Discoverable(request.rp_id.clone()),
+        None => Query::Discoverable(rp_id),
     }
 }
 
 /// Step 7: what credProtect lets through and, where nothing is named, can be discovered; newest first.
-fn applicable(request: &GetAssertion, mut records: Records, verified: bool) -> Records {
-    let named = request.allow_list.is_some();
+fn applicable(named: bool, mut records: Records, verified: bool) -> Records {
     records.retain(|record| named || record.credential.discoverable);
     records.retain(|record| match record.credential.cred_protect {
         CredProtect::UserVerificationOptional => true,

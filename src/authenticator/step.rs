@@ -123,7 +123,7 @@ pub(super) enum After {
 /// The commands that take more than one step.
 pub(super) enum Job {
     MakeCredential(Box<make_credential::Job>),
-    GetAssertion(Box<get_assertion::Job>),
+    GetAssertion(get_assertion::Job),
     GetNextAssertion(Box<get_assertion::Cursor>),
     /// authenticatorCredentialManagement, with the records that it needs.
     Manage(Box<Task>),

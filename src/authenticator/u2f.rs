@@ -149,7 +149,7 @@ impl Authenticator {
     }
 
     pub(super) fn u2f_found(&mut self, job: Job, mut records: Records, now: Moment) -> Result<Step, Status> {
-        let stored = records.pop().map(|record| Found::Stored(record));
+        let stored = records.pop().map(Found::Stored);
         let found = stored.or_else(|| self.unwrap_u2f(&job));
         self.u2f_authenticate(job, found, now)
     }

@@ -26,6 +26,7 @@ pub(super) struct Machine {
     thread: JoinHandle<()>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "nearly every order is a job")]
 enum Order {
     /// A job, and the number of the power-up that it belongs to.
     Job(u64, Job),
