@@ -1,7 +1,7 @@
 //! ECDSA (FIPS 186-5) with the nonces of RFC 6979 on the curves P-256 and P-384, each with the hash of its length, and
 //! key agreement on P-256.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::ops::Add;
 
 use ::ecdsa::{
@@ -60,13 +60,13 @@ fn digest<D: Digest>(message: &[&[u8]]) -> impl AsRef<[u8]> {
 
 struct EcdsaSigner<C: CurveArithmetic>(Zeroizing<NonZeroScalar<C>>);
 
-pub(super) fn signer<C>(private: &[u8]) -> Result<Arc<dyn Signer>, CryptoError>
+pub(super) fn signer<C>(private: &[u8]) -> Result<impl Signer + 'static, CryptoError>
 where
     C: CurveArithmetic + DigestAlgorithm,
     der::MaxSize<C>: ArraySize,
     <FieldBytesSize<C> as Add>::Output: Add<der::MaxOverhead> + ArraySize,
 {
-    Ok(Arc::new(EcdsaSigner::<C>(Zeroizing::new(scalar(private)?))))
+    Ok(EcdsaSigner::<C>(Zeroizing::new(scalar(private)?)))
 }
 
 impl<C> Signer for EcdsaSigner<C>

@@ -1,6 +1,6 @@
 //! ML-DSA (FIPS 204): pure, with an empty context (RFC 9964), in the deterministic variant.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use ml_dsa::{
     MlDsaParams, Signature, SigningKey, VerifyingKey,
@@ -17,8 +17,8 @@ pub(super) fn public_key<P: MlDsaParams, const N: usize>(seed: &[u8]) -> Result<
 
 struct MlDsaSigner<P: MlDsaParams>(SigningKey<P>);
 
-pub(super) fn signer<P: MlDsaParams + 'static>(seed: &[u8]) -> Result<Arc<dyn Signer>, CryptoError> {
-    Ok(Arc::new(MlDsaSigner::<P>(signing_key(seed)?)))
+pub(super) fn signer<P: MlDsaParams + 'static>(seed: &[u8]) -> Result<impl Signer + 'static, CryptoError> {
+    Ok(MlDsaSigner::<P>(signing_key(seed)?))
 }
 
 impl<P: MlDsaParams> Signer for MlDsaSigner<P> {

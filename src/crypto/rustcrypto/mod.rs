@@ -5,7 +5,7 @@ mod eddsa;
 #[cfg(feature = "ml-dsa")]
 mod mldsa;
 
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 #[cfg(feature = "ml-dsa")]
 use ml_dsa::{MlDsa44, MlDsa65};
@@ -64,15 +64,29 @@ impl CryptoProvider for RustCrypto {
 
     fn signer(&self, pair: &KeyPair) -> Result<Arc<dyn Signer>, CryptoError> {
         let private = pair.private().expose();
-        match pair.public() {
-            PublicKey::P256(_) => ecdsa::signer::<NistP256>(private),
-            PublicKey::P384(_) => ecdsa::signer::<NistP384>(private),
-            PublicKey::Ed25519(public) => eddsa::signer(private, public),
+        Ok(match pair.public() {
+            PublicKey::P256(_) => Arc::new(ecdsa::signer::<NistP256>(private)?),
+            PublicKey::P384(_) => Arc::new(ecdsa::signer::<NistP384>(private)?),
+            PublicKey::Ed25519(public) => Arc::new(eddsa::signer(private, public)?),
             #[cfg(feature = "ml-dsa")]
-            PublicKey::MlDsa44(_) => mldsa::signer::<MlDsa44>(private),
+            PublicKey::MlDsa44(_) => Arc::new(mldsa::signer::<MlDsa44>(private)?),
             #[cfg(feature = "ml-dsa")]
-            PublicKey::MlDsa65(_) => mldsa::signer::<MlDsa65>(private),
-        }
+            PublicKey::MlDsa65(_) => Arc::new(mldsa::signer::<MlDsa65>(private)?),
+        })
+    }
+
+    /// Without a handle, which would be on the heap.
+    fn sign(&self, pair: &KeyPair, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
+        let private = pair.private().expose();
+        Ok(match pair.public() {
+            PublicKey::P256(_) => ecdsa::signer::<NistP256>(private)?.sign(message),
+            PublicKey::P384(_) => ecdsa::signer::<NistP384>(private)?.sign(message),
+            PublicKey::Ed25519(public) => eddsa::signer(private, public)?.sign(message),
+            #[cfg(feature = "ml-dsa")]
+            PublicKey::MlDsa44(_) => mldsa::signer::<MlDsa44>(private)?.sign(message),
+            #[cfg(feature = "ml-dsa")]
+            PublicKey::MlDsa65(_) => mldsa::signer::<MlDsa65>(private)?.sign(message),
+        })
     }
 
     fn verify(
