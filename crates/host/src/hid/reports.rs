@@ -13,6 +13,15 @@ use crate::error::HostError;
 /// How many channels' senders are remembered. Whoever speaks on more makes the one that was silent longest forgotten.
 const MAX_SENDERS: usize = 256;
 
+/// What has come.
+pub(super) enum Datagram {
+    Report(Report),
+    /// One of another length; or a peer that is gone, which some systems tell here.
+    Other,
+    /// Nothing.
+    None,
+}
+
 /// A socket, and who speaks on which channel.
 pub(super) struct Reports {
     socket: UdpSocket,
@@ -38,20 +47,17 @@ impl Reports {
         self.socket.local_addr()
     }
 
-    /// The next report that has come. Datagrams of another length are none.
-    pub(super) fn receive(&mut self) -> Option<Report> {
+    /// Takes one datagram, so that whoever calls it decides how many are enough.
+    pub(super) fn receive(&mut self) -> Datagram {
         let mut datagram = [0; REPORT_LENGTH + 1];
-        loop {
-            match self.socket.recv_from(&mut datagram) {
-                Ok((REPORT_LENGTH, sender)) => {
-                    let report: Report = *datagram.first_chunk()?;
-                    self.remember(Packet::of(&report).channel(), sender);
-                    return Some(report);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-                // A datagram of another length; or a peer that is gone, which some systems tell here.
-                Ok(_) | Err(_) => {}
+        match self.socket.recv_from(&mut datagram) {
+            Ok((REPORT_LENGTH, sender)) => {
+                let [report @ .., _] = datagram;
+                self.remember(Packet::of(&report).channel(), sender);
+                Datagram::Report(report)
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Datagram::None,
+            Ok(_) | Err(_) => Datagram::Other,
         }
     }
 

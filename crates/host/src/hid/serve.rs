@@ -22,7 +22,7 @@ use super::{
     control::{Caller, Command, Control},
     machine::{Done, Machine, PowerUp},
     person_thread::{AskPerson, PersonThread},
-    reports::Reports,
+    reports::{Datagram, Reports},
     signals::StopSignals,
     withdrawal::{Standing, Withdrawal},
 };
@@ -30,6 +30,8 @@ use crate::{clock::Clock, error::HostError, key_directory::KeyParts};
 
 /// The device version that CTAPHID_INIT tells.
 const VERSION: [u8; 3] = [0, 1, 0];
+/// How many datagrams are taken before everything else is looked at again: the longest message has 129.
+const DATAGRAMS_A_TURN: usize = 256;
 
 /// Who answers a security key's questions.
 pub enum Presence {
@@ -158,14 +160,25 @@ impl UdpDevice {
             if self.wait(next)? {
                 return Ok(());
             }
-            while let Some(report) = self.reports.receive() {
-                self.device.receive(&report, self.clock.now());
-                self.attend();
-            }
+            self.take_reports();
             self.take_what_was_done()?;
             self.take_answers();
             if self.take_orders() {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Takes what has come, up to a bound: who sends without end must not keep orders and signals from being heard.
+    fn take_reports(&mut self) {
+        for _ in 0..DATAGRAMS_A_TURN {
+            match self.reports.receive() {
+                Datagram::Report(report) => {
+                    self.device.receive(&report, self.clock.now());
+                    self.attend();
+                }
+                Datagram::Other => {}
+                Datagram::None => return,
             }
         }
     }
