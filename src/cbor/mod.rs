@@ -11,4 +11,5 @@ mod write;
 
 pub use read::{Entries, Invalid, Item, Items, Kind, Profile};
 pub use value::write_value;
+pub(crate) use write::OpenMap;
 pub use write::Writer;

@@ -14,6 +14,9 @@ pub struct Writer {
     out: Vec<u8>,
 }
 
+/// Where a map was begun, with a head of one byte that counts nothing yet.
+pub(crate) struct OpenMap(usize);
+
 impl Writer {
     /// An empty buffer.
     pub fn new() -> Self {
@@ -27,9 +30,34 @@ impl Writer {
 
     /// A buffer that starts with one byte that is not CBOR: a CTAP2 command or status.
     pub fn after(first: u8) -> Self {
-        let mut writer = Self::with_capacity(256);
+        Self::after_with_room(first, 0)
+    }
+
+    /// The same, with room for `more` bytes than messages usually have.
+    pub(crate) fn after_with_room(first: u8, more: usize) -> Self {
+        let mut writer = Self::with_capacity(more.saturating_add(256));
         writer.out.push(first);
         writer
+    }
+
+    /// Goes on where `out` ends.
+    pub(crate) fn onto(out: Vec<u8>) -> Self {
+        Self { out }
+    }
+
+    /// Makes room for `more` bytes, so that the buffer need not grow on the way.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.out.reserve(more);
+    }
+
+    /// How many bytes were written.
+    pub(crate) fn written(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes back what was written after the first `written` bytes.
+    pub(crate) fn take_back(&mut self, written: usize) {
+        self.out.truncate(written);
     }
 
     /// What was written.
@@ -71,6 +99,25 @@ impl Writer {
     /// The head of a map; its `count` entries follow, keys in canonical order.
     pub fn map(&mut self, count: usize) -> &mut Self {
         self.head(5, length(count))
+    }
+
+    /// Begins a map whose entries are counted while they are written; [`Writer::close_map`] ends it.
+    pub(crate) fn open_map(&mut self) -> OpenMap {
+        let open = OpenMap(self.out.len());
+        self.map(0);
+        open
+    }
+
+    /// Ends a map: since it was begun, `count` entries were written, and nothing else.
+    pub(crate) fn close_map(&mut self, open: OpenMap, count: usize) {
+        match (self.out.get_mut(open.0), u8::try_from(count)) {
+            (Some(head), Ok(count @ 0..=23)) => *head |= count,
+            // A head of more bytes: what follows moves.
+            _ => {
+                let entries = self.out.split_off(open.0.min(self.out.len()));
+                self.map(count).raw(entries.split_first().map_or(&[], |(_, entries)| entries));
+            }
+        }
     }
 
     /// True or false.

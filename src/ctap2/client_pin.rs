@@ -157,7 +157,7 @@ impl ClientPin {
 
     pub(super) fn write(&self, writer: &mut Writer) {
         let fields = self.fields();
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.at_some(0x01, fields.protocol, |w, number| _ = w.unsigned(number));
         members.at(0x02, |w| _ = w.unsigned(self.number()));
         members.at_some(0x03, fields.key_agreement, |w, key| key.write_key_agreement(w));
@@ -166,7 +166,7 @@ impl ClientPin {
         members.at_some(0x06, fields.pin_hash_enc, |w, hash| _ = w.bytes(&hash));
         members.at_some(0x09, fields.permissions, |w, permissions| _ = w.unsigned(permissions));
         members.at_some(0x0A, fields.rp_id, |w, rp_id| _ = w.text(rp_id.as_str()));
-        members.finish(writer);
+        members.finish();
     }
 
     fn number(&self) -> u64 {
@@ -260,7 +260,7 @@ fn present<T>(member: Option<T>) -> Result<T, Status> {
 
 impl ClientPinResponse {
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         match self {
             Self::KeyAgreement(key) => members.at(0x01, |w| key.write_key_agreement(w)),
             Self::Token(token) => members.at(0x02, |w| _ = w.bytes(token)),
@@ -269,7 +269,7 @@ impl ClientPinResponse {
                 .at(0x04, |w| _ = w.boolean(*power_cycle)),
             Self::UvRetries(retries) => members.at(0x05, |w| _ = w.unsigned((*retries).into())),
         };
-        members.finish(writer);
+        members.finish();
     }
 }
 

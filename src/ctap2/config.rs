@@ -112,7 +112,7 @@ impl Configure {
             return Vec::new();
         }
         let mut writer = Writer::new();
-        parameters.members().finish(&mut writer);
+        parameters.write(&mut writer);
         writer.finish()
     }
 }
@@ -127,15 +127,15 @@ impl SetMinPinLength {
         })
     }
 
-    fn members(&self) -> Members {
-        let mut members = Members::default();
+    fn write(&self, writer: &mut Writer) {
+        let mut members = Members::of(writer);
         members.at_some(0x01, self.new_min_pin_length, |w, length| _ = w.unsigned(length));
         members.at_some(0x02, self.min_pin_length_rp_ids.as_deref(), |w, ids| {
             write::array(w, ids, |w, id| _ = w.text(id.as_str()));
         });
         members.at_some(0x03, self.force_change_pin, |w, force| _ = w.boolean(force));
         members.at_some(0x04, self.pin_complexity_policy, |w, policy| _ = w.boolean(policy));
-        members
+        members.finish();
     }
 }
 

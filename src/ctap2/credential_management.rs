@@ -156,7 +156,8 @@ impl ManageCredentials {
 
     /// The canonical map, or nothing where a sub-command has no parameters.
     fn parameters(&self) -> Vec<u8> {
-        let mut members = Members::default();
+        let mut writer = Writer::new();
+        let mut members = Members::of(&mut writer);
         match self {
             Self::EnumerateCredentialsBegin { rp_id_hash } => {
                 members.at(0x01, |w| _ = w.bytes(&rp_id_hash.0));
@@ -173,8 +174,7 @@ impl ManageCredentials {
             | Self::EnumerateRpsNext
             | Self::EnumerateCredentialsNext => return Vec::new(),
         }
-        let mut writer = Writer::new();
-        members.finish(&mut writer);
+        members.finish();
         writer.finish()
     }
 }
@@ -185,7 +185,7 @@ fn read_hash(item: Item<'_>) -> Result<RpIdHash, Status> {
 
 impl CredentialManagementResponse {
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         match self {
             Self::Metadata { existing, remaining } => {
                 members.at(0x01, |w| _ = w.unsigned(*existing));
@@ -198,12 +198,12 @@ impl CredentialManagementResponse {
             }
             Self::Credential(credential) => credential.write(&mut members),
         }
-        members.finish(writer);
+        members.finish();
     }
 }
 
 impl ManagedCredential {
-    fn write(&self, members: &mut Members) {
+    fn write(&self, members: &mut Members<'_>) {
         let (algorithm, key) = &self.public_key;
         members.at(0x06, |w| entity::write_user(w, &self.user));
         members.at(0x07, |w| entity::write_descriptor(w, &self.credential));

@@ -81,18 +81,18 @@ pub(super) fn read_public_key_type(member: Option<Item<'_>>) -> Result<bool, Sta
 }
 
 pub(super) fn write_rp(writer: &mut Writer, rp: &RpEntity) {
-    let mut members = Members::default();
+    let mut members = Members::of(writer);
     members.named("id", |w| _ = w.text(rp.id.as_str()));
     members.named_some("name", rp.name.as_deref(), |w, name| _ = w.text(name));
-    members.finish(writer);
+    members.finish();
 }
 
 pub(super) fn write_user(writer: &mut Writer, user: &UserEntity) {
-    let mut members = Members::default();
+    let mut members = Members::of(writer);
     members.named("id", |w| _ = w.bytes(user.id.as_bytes()));
     members.named_some("name", user.name.as_deref(), |w, name| _ = w.text(name));
     members.named_some("displayName", user.display_name.as_deref(), |w, name| _ = w.text(name));
-    members.finish(writer);
+    members.finish();
 }
 
 pub(super) fn write_descriptor(writer: &mut Writer, id: &CredentialId) {

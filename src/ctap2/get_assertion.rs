@@ -85,22 +85,33 @@ impl GetAssertion {
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.at(0x01, |w| _ = w.text(self.rp_id.as_str()));
         members.at(0x02, |w| _ = w.bytes(&self.client_data_hash.0));
         members.at_list(0x03, self.allow_list.as_deref().unwrap_or_default(), |w, descriptor| {
             entity::write_descriptor(w, &descriptor.id);
         });
-        members.at_map(0x04, self.extensions.members());
-        members.at_map(0x05, self.options.members());
+        members.at_map(0x04, |members| self.extensions.write(members));
+        members.at_map(0x05, |members| self.options.write(members));
         PinUvAuth::write(self.pin_uv_auth.as_ref(), 0x06, 0x07, &mut members);
-        members.finish(writer);
+        members.finish();
     }
 }
 
 impl GetAssertionResponse {
+    /// The bytes of what has no fixed length.
+    pub(super) fn variable_length(&self) -> usize {
+        let names = self.user.iter().flat_map(|user| [&user.name, &user.display_name]).flatten();
+        let blob = match &self.large_blob {
+            Some(LargeBlobOutput::Blob { blob, .. }) => blob.len(),
+            _ => 0,
+        };
+        let lengths = [self.credential.as_bytes().len(), self.auth_data.len(), self.signature.len(), blob];
+        names.map(|name| name.len()).chain(lengths).fold(0, usize::saturating_add)
+    }
+
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.at(0x01, |w| entity::write_descriptor(w, &self.credential));
         members.at(0x02, |w| _ = w.bytes(&self.auth_data));
         members.at(0x03, |w| _ = w.bytes(&self.signature));
@@ -109,6 +120,6 @@ impl GetAssertionResponse {
         members.at_some(0x06, self.user_selected.then_some(true), |w, selected| _ = w.boolean(selected));
         members.at_some(0x07, self.large_blob_key.as_ref(), |w, key| _ = w.bytes(key.0.expose()));
         members.at_some(0x08, self.large_blob.as_ref(), |w, output| output.write(w));
-        members.finish(writer);
+        members.finish();
     }
 }

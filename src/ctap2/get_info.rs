@@ -73,7 +73,7 @@ pub struct GetInfoResponse {
 
 impl GetInfoResponse {
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.at_list(0x01, &self.versions, |w, version| _ = w.text(version));
         members.at_list(0x02, &self.extensions, |w, extension| _ = w.text(extension));
         members.at(0x03, |w| _ = w.bytes(&self.aaguid.0));
@@ -98,11 +98,11 @@ impl GetInfoResponse {
         members.at_some(0x1F, self.authenticator_config_commands.as_deref(), |w, commands| {
             array(w, commands, |w, command| _ = w.unsigned((*command).into()));
         });
-        members.finish(writer);
+        members.finish();
     }
 
     /// 0x0B to 0x14.
-    fn write_limits(&self, members: &mut Members) {
+    fn write_limits(&self, members: &mut Members<'_>) {
         members.at_some(0x0B, self.max_serialized_large_blob_array, |w, bytes| _ = w.unsigned(bytes));
         members.at_some(0x0C, self.force_pin_change, |w, force| _ = w.boolean(force));
         members.at_some(0x0D, self.min_pin_length, |w, length| _ = w.unsigned(length));

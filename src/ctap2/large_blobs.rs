@@ -41,13 +41,13 @@ impl LargeBlobs {
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.at_some(0x01, self.get, |w, count| _ = w.unsigned(count));
         members.at_some(0x02, self.set.as_deref(), |w, fragment| _ = w.bytes(fragment));
         members.at_some(0x03, self.offset, |w, offset| _ = w.unsigned(offset));
         members.at_some(0x04, self.length, |w, length| _ = w.unsigned(length));
         PinUvAuth::write(self.pin_uv_auth.as_ref(), 0x05, 0x06, &mut members);
-        members.finish(writer);
+        members.finish();
     }
 }
 
@@ -60,8 +60,8 @@ pub struct LargeBlobsResponse {
 
 impl LargeBlobsResponse {
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.at(0x01, |w| _ = w.bytes(&self.config));
-        members.finish(writer);
+        members.finish();
     }
 }

@@ -81,19 +81,19 @@ impl MakeCredential {
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.at(0x01, |w| _ = w.bytes(&self.client_data_hash.0));
         members.at(0x02, |w| entity::write_rp(w, &self.rp));
         members.at(0x03, |w| entity::write_user(w, &self.user));
         members.at(0x04, |w| write::array(w, &self.algorithms, |w, id| entity::write_algorithm(w, *id)));
         members
             .at_list(0x05, &self.exclude_list, |w, descriptor| entity::write_descriptor(w, &descriptor.id));
-        members.at_map(0x06, self.extensions.members());
-        members.at_map(0x07, self.options.members());
+        members.at_map(0x06, |members| self.extensions.write(members));
+        members.at_map(0x07, |members| self.options.write(members));
         PinUvAuth::write(self.pin_uv_auth.as_ref(), 0x08, 0x09, &mut members);
         members.at_some(0x0A, self.enterprise_attestation, |w, kind| _ = w.unsigned(kind));
         members.at_list(0x0B, &self.attestation_formats_preference, |w, format| _ = w.text(format));
-        members.finish(writer);
+        members.finish();
     }
 }
 
@@ -124,16 +124,15 @@ fn read_formats(item: Item<'_>) -> Result<Vec<String>, Status> {
 
 impl MakeCredentialResponse {
     pub(super) fn write(&self, writer: &mut Writer) -> Result<(), Invalid> {
-        let mut att_stmt = Writer::new();
-        write_value(&mut att_stmt, &self.att_stmt)?;
-        let mut members = Members::default();
+        let mut written = Ok(());
+        let mut members = Members::of(writer);
         members.at(0x01, |w| _ = w.text(self.fmt));
         members.at(0x02, |w| _ = w.bytes(&self.auth_data));
-        members.at(0x03, |w| _ = w.raw(&att_stmt.finish()));
+        members.at(0x03, |w| written = write_value(w, &self.att_stmt));
         members.at_some(0x04, self.ep_att.then_some(true), |w, on| _ = w.boolean(on));
         members.at_some(0x05, self.large_blob_key.as_ref(), |w, key| _ = w.bytes(key.0.expose()));
         members.at_some(0x06, self.large_blob_supported.then_some(()), |w, ()| write_supported(w));
-        members.finish(writer);
-        Ok(())
+        members.finish();
+        written
     }
 }

@@ -27,11 +27,9 @@ impl Options {
     }
 
     /// In canonical order, each with its value if it has one.
-    pub(super) fn members(self) -> Members {
-        let mut members = Members::default();
+    pub(super) fn write(self, members: &mut Members<'_>) {
         for (name, value) in [("rk", self.rk), ("up", self.up), ("uv", self.uv)] {
             members.named_some(name, value, |writer, on| _ = writer.boolean(on));
         }
-        members
     }
 }

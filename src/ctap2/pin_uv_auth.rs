@@ -26,7 +26,7 @@ impl PinUvAuth {
         Ok(param.map(|param| Self { param: param.to_vec(), protocol }))
     }
 
-    pub(super) fn write(auth: Option<&Self>, param_key: u64, protocol_key: u64, members: &mut Members) {
+    pub(super) fn write(auth: Option<&Self>, param_key: u64, protocol_key: u64, members: &mut Members<'_>) {
         members.at_some(param_key, auth, |w, auth| _ = w.bytes(&auth.param));
         members
             .at_some(protocol_key, auth.and_then(|auth| auth.protocol), |w, number| _ = w.unsigned(number));

@@ -45,8 +45,18 @@ impl Response {
         self.write().unwrap_or_else(|Invalid| Vec::from([Status::Other.byte()]))
     }
 
+    /// The bytes of what may be long, so that the response is written into one buffer.
+    fn variable_length(&self) -> usize {
+        match self {
+            Self::MakeCredential(response) => response.auth_data.len(),
+            Self::GetAssertion(response) => response.variable_length(),
+            Self::LargeBlobs(response) => response.config.len(),
+            _ => 0,
+        }
+    }
+
     fn write(&self) -> Result<Vec<u8>, Invalid> {
-        let mut writer = Writer::after(SUCCESS);
+        let mut writer = Writer::after_with_room(SUCCESS, self.variable_length());
         match self {
             Self::MakeCredential(response) => response.write(&mut writer)?,
             Self::GetAssertion(response) => response.write(&mut writer),

@@ -48,10 +48,10 @@ pub(super) fn signed(number: u8, parameters: &[u8]) -> Vec<u8> {
 
 /// Writes such a request. Parameters that are empty are left out.
 pub(super) fn write(writer: &mut Writer, number: u8, parameters: &[u8], auth: Option<&PinUvAuth>) {
-    let mut members = Members::default();
+    let mut members = Members::of(writer);
     members.at(0x01, |w| _ = w.unsigned(number.into()));
     members.at_some(0x02, (!parameters.is_empty()).then_some(parameters), |w, raw| _ = w.raw(raw));
     members.at_some(0x03, auth.and_then(|auth| auth.protocol), |w, number| _ = w.unsigned(number));
     members.at_some(0x04, auth, |w, auth| _ = w.bytes(&auth.param));
-    members.finish(writer);
+    members.finish();
 }

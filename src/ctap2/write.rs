@@ -1,26 +1,33 @@
 //! The writer's tool: maps of which members may be absent.
 
-use crate::cbor::Writer;
+use crate::cbor::{OpenMap, Writer};
 
-/// A map under construction. Members are written in canonical order; those that are absent leave nothing behind.
-#[derive(Default)]
-pub(super) struct Members {
+/// A map under construction, in the buffer of its message. Members are written in canonical order; those that are absent
+/// leave nothing behind.
+pub(super) struct Members<'w> {
+    writer: &'w mut Writer,
+    map: OpenMap,
     count: usize,
-    body: Writer,
 }
 
-impl Members {
+impl<'w> Members<'w> {
+    /// Begins the map.
+    pub(super) fn of(writer: &'w mut Writer) -> Self {
+        let map = writer.open_map();
+        Self { writer, map, count: 0 }
+    }
+
     /// A member with an unsigned key.
     pub(super) fn at(&mut self, key: u64, write: impl FnOnce(&mut Writer)) -> &mut Self {
         self.count = self.count.saturating_add(1);
-        write(self.body.unsigned(key));
+        write(self.writer.unsigned(key));
         self
     }
 
     /// A member with a text key.
     pub(super) fn named(&mut self, key: &str, write: impl FnOnce(&mut Writer)) -> &mut Self {
         self.count = self.count.saturating_add(1);
-        write(self.body.text(key));
+        write(self.writer.text(key));
         self
     }
 
@@ -62,14 +69,22 @@ impl Members {
     }
 
     /// A map, unless it is empty.
-    pub(super) fn at_map(&mut self, key: u64, members: Self) -> &mut Self {
-        let some = (members.count > 0).then_some(members);
-        self.at_some(key, some, |writer, members| members.finish(writer))
+    pub(super) fn at_map(&mut self, key: u64, write: impl FnOnce(&mut Members<'_>)) -> &mut Self {
+        let before = self.writer.written();
+        let mut members = Members::of(self.writer.unsigned(key));
+        write(&mut members);
+        if members.finish() > 0 {
+            self.count = self.count.saturating_add(1);
+        } else {
+            self.writer.take_back(before);
+        }
+        self
     }
 
-    /// Closes the map.
-    pub(super) fn finish(self, writer: &mut Writer) {
-        writer.map(self.count).raw(&self.body.finish());
+    /// Closes the map, and says how many members it has.
+    pub(super) fn finish(self) -> usize {
+        self.writer.close_map(self.map, self.count);
+        self.count
     }
 }
 

@@ -2,13 +2,18 @@
 
 use alloc::vec::Vec;
 
-use crate::cbor::Writer;
+use crate::cbor::{OpenMap, Writer};
+
+/// What most outputs fit into, in bytes: those of hmac-secret are 80.
+const ROOM: usize = 128;
 
 /// A map under construction. Its members are given in canonical order.
 #[derive(Default)]
 pub(super) struct Outputs {
     count: usize,
-    body: Writer,
+    /// Begun with the first output.
+    map: Option<OpenMap>,
+    writer: Writer,
 }
 
 impl Outputs {
@@ -27,16 +32,19 @@ impl Outputs {
     fn some<T>(&mut self, name: &str, output: Option<T>, write: impl FnOnce(&mut Writer, T)) {
         if let Some(output) = output {
             self.count = self.count.saturating_add(1);
-            write(self.body.text(name), output);
+            self.map.get_or_insert_with(|| {
+                self.writer.reserve(ROOM);
+                self.writer.open_map()
+            });
+            write(self.writer.text(name), output);
         }
     }
 
     /// The map, or nothing at all where it would be empty.
-    pub(super) fn finish(self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        if self.count > 0 {
-            writer.map(self.count).raw(&self.body.finish());
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        if let Some(map) = self.map {
+            self.writer.close_map(map, self.count);
         }
-        writer.finish()
+        self.writer.finish()
     }
 }

@@ -111,7 +111,7 @@ impl AuthenticatorData<'_> {
 
     /// `rpIdHash(32) || flags(1) || signCount(4) || [aaguid(16) || L(2) || credentialId(L) || COSE_Key] || [extensions]`.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
+        let mut out = Vec::with_capacity(self.room());
         out.extend_from_slice(&self.rp_id_hash.0);
         out.push(self.flags().byte());
         out.extend_from_slice(&self.sign_count.to_be_bytes());
@@ -120,12 +120,25 @@ impl AuthenticatorData<'_> {
             out.extend_from_slice(&attested.aaguid.0);
             out.extend_from_slice(&u16::try_from(id.len()).unwrap_or(u16::MAX).to_be_bytes());
             out.extend_from_slice(id);
-            let mut key = Writer::with_capacity(96);
+            let mut key = Writer::onto(out);
             attested.public_key.write_cose(attested.algorithm, &mut key);
-            out.extend_from_slice(&key.finish());
+            out = key.finish();
         }
         out.extend_from_slice(self.extensions);
         out
+    }
+
+    /// At least the bytes that it takes: what stands around a public key in its COSE_Key are less than 32.
+    fn room(&self) -> usize {
+        let attested = self.attested.as_ref().map_or(0, |attested| {
+            attested
+                .id
+                .as_bytes()
+                .len()
+                .saturating_add(attested.public_key.raw_length())
+                .saturating_add(18 + 32)
+        });
+        self.extensions.len().saturating_add(attested).saturating_add(37)
     }
 }
 

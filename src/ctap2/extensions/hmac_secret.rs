@@ -38,11 +38,11 @@ impl HmacSecretInput {
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.at(0x01, |w| self.key_agreement.write_key_agreement(w));
         members.at(0x02, |w| _ = w.bytes(&self.salt_enc));
         members.at(0x03, |w| _ = w.bytes(&self.salt_auth));
         members.at_some(0x04, self.pin_uv_auth_protocol, |w, number| _ = w.unsigned(number));
-        members.finish(writer);
+        members.finish();
     }
 }

@@ -97,8 +97,7 @@ impl MakeCredentialExtensions {
     }
 
     /// In canonical order: the shorter name first.
-    pub(in crate::ctap2) fn members(&self) -> Members {
-        let mut members = Members::default();
+    pub(in crate::ctap2) fn write(&self, members: &mut Members<'_>) {
         members.named_some(CRED_BLOB, self.cred_blob.as_deref(), |w, blob| _ = w.bytes(blob));
         members.named_some(LARGE_BLOB, self.large_blob, |w, support| support.write(w));
         members.named_some(CRED_PROTECT, self.cred_protect, |w, level| _ = w.unsigned(level));
@@ -109,7 +108,6 @@ impl MakeCredentialExtensions {
         members.named_some(THIRD_PARTY_PAYMENT, self.third_party_payment, |w, wanted| _ = w.boolean(wanted));
         members
             .named_some(PIN_COMPLEXITY_POLICY, self.pin_complexity_policy, |w, wanted| _ = w.boolean(wanted));
-        members
     }
 }
 
@@ -126,13 +124,11 @@ impl GetAssertionExtensions {
     }
 
     /// In canonical order: the shorter name first.
-    pub(in crate::ctap2) fn members(&self) -> Members {
-        let mut members = Members::default();
+    pub(in crate::ctap2) fn write(&self, members: &mut Members<'_>) {
         members.named_some(CRED_BLOB, self.cred_blob, |w, wanted| _ = w.boolean(wanted));
         members.named_some(LARGE_BLOB, self.large_blob.as_ref(), |w, input| input.write(w));
         members.named_some(HMAC_SECRET, self.hmac_secret.as_ref(), |w, input| input.write(w));
         members.named_some(LARGE_BLOB_KEY, self.large_blob_key, |w, wanted| _ = w.boolean(wanted));
         members.named_some(THIRD_PARTY_PAYMENT, self.third_party_payment, |w, wanted| _ = w.boolean(wanted));
-        members
     }
 }

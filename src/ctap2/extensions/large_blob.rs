@@ -133,14 +133,14 @@ impl LargeBlobInput {
 impl LargeBlobOutput {
     /// unsignedExtensionOutputs of getAssertion (0x08), of which this is the only one.
     pub(in crate::ctap2) fn write(&self, writer: &mut Writer) {
-        let mut members = Members::default();
+        let mut members = Members::of(writer);
         members.named(LARGE_BLOB, |writer| match self {
             Self::Blob { blob, original_size } => {
                 writer.map(2).text("blob").bytes(blob).text("originalSize").unsigned(*original_size);
             }
             Self::Written(written) => _ = writer.map(1).text("written").boolean(*written),
         });
-        members.finish(writer);
+        members.finish();
     }
 }
 
