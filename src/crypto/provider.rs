@@ -127,4 +127,7 @@ pub trait ProviderConstants: CryptoProvider {
     /// Whether ECDSA signatures are made with nonces that the provider draws itself. Where it is false they are those of
     /// RFC 6979, and the same message gives the same signature.
     const ECDSA_DRAWS_OWN_NONCES: bool;
+    /// Whether ML-DSA signatures are made in the hedged variant (FIPS 204 section 3.4), with randomness that the provider
+    /// draws itself. Where it is false they are made in the deterministic one.
+    const ML_DSA_IS_HEDGED: bool;
 }

@@ -28,6 +28,7 @@ pub struct RustCrypto;
 
 impl ProviderConstants for RustCrypto {
     const ECDSA_DRAWS_OWN_NONCES: bool = false;
+    const ML_DSA_IS_HEDGED: bool = false;
 }
 
 impl CryptoProvider for RustCrypto {
