@@ -187,6 +187,11 @@ impl Authenticator {
         &self.settings
     }
 
+    /// Who signs for it.
+    pub fn provider(&self) -> &dyn CryptoProvider {
+        &*self.provider
+    }
+
     /// Whether a PIN is set.
     pub fn has_pin(&self) -> bool {
         self.state.pin.is_some()
@@ -453,6 +458,7 @@ impl Authenticator {
         self.take_floor();
         self.agreement = None;
         self.token = None;
+        self.provider.forget_signers();
     }
 
     /// Whether built-in user verification is configured (option `uv` is true): the host verifies, or the person enters the
@@ -673,6 +679,7 @@ impl Authenticator {
         self.agreement = None;
         self.token = None;
         self.consecutive_failures = 0;
+        self.provider.forget_signers();
     }
 }
 

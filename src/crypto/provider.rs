@@ -109,6 +109,10 @@ pub trait CryptoProvider: Send + Sync {
         Ok(self.signer(pair)?.sign(message))
     }
 
+    /// Forgets the handles that it keeps, if it keeps any. The authenticator calls this when the host locks it and when it
+    /// is reset.
+    fn forget_signers(&self) {}
+
     /// Verifies a signature in the form that [`Signer::sign`] returns.
     fn verify(
         &self,
