@@ -5,6 +5,7 @@
 //! - [`Clock`] tells the time that the core is handed; randomness is [`countersign::crypto::OsRng`].
 //! - [`SecretSource`] is where PINs, passphrases and codes come from, and [`Person`] who answers the authenticator.
 //! - [`attestation_directory`] reads an attestation key and its certificates.
+//! - [`provider()`] is who signs: the fastest of the providers that were built in, with a [`KeyCache`].
 //! - [`KeyDirectory`] is a software authenticator on disk; [`hid`] lets other programs use it as a security key.
 //!
 //! Every file and directory that is made here is for its owner alone (0600, 0700), whatever the umask. Everything is
@@ -25,6 +26,7 @@ mod fresh_file;
 pub mod hid;
 mod key_directory;
 mod person;
+mod providers;
 pub mod secret_file;
 mod secret_source;
 mod seen_file;
@@ -39,6 +41,11 @@ pub use database::VaultDatabase;
 pub use error::HostError;
 pub use key_directory::{KeyDirectory, KeyParts, KeyStore};
 pub use person::{Person, describe};
+#[cfg(feature = "aws-lc-rs")]
+pub use providers::AwsLc;
+#[cfg(all(feature = "graviola", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use providers::Graviola;
+pub use providers::{KeyCache, fastest_provider, provider};
 pub use secret_source::{SecretSource, SecretText};
 pub use seen_file::SeenFile;
 pub use terminal_person::{TerminalPerson, confirm};
