@@ -7,12 +7,12 @@ use countersign::{
     attestation::{Attester, EnterpriseAttester},
     authenticator::{Answer, Authenticator, LargeBlobs, Settings},
     credential::StateStore,
-    crypto::RustCrypto,
     webauthn::RpId,
 };
 use countersign_host::{
     Clock, HostError, KeyParts, KeyStore, Person as _, TerminalPerson, attestation_directory,
     hid::{PowerUp, Presence, UdpDevice},
+    provider,
 };
 use serde_json::json;
 
@@ -204,7 +204,7 @@ fn plug_in(
     parts.authenticator = vouchers.stand_by(parts.authenticator)?;
     let power_up: PowerUp = Box::new(move |store: &KeyStore| {
         let state = store.load_state()?;
-        let authenticator = Authenticator::new(settings.clone(), state.as_ref(), Arc::new(RustCrypto))?;
+        let authenticator = Authenticator::new(settings.clone(), state.as_ref(), provider())?;
         vouchers.stand_by(authenticator)
     });
     let device = UdpDevice::bind(arguments.udp, parts, power_up, presence)?.with_stop_signals()?;

@@ -1,19 +1,19 @@
 //! `countersign key`: the software authenticator in DIR/key.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
 use countersign::{
     authenticator::{self, Authenticator, Outcome as Done, PinEntry, Settings, Turn, UserVerification},
     client::{Origin, ResponseJson},
     credential::{ChangeSet, Credential, CredentialRecord, CredentialStore, StateStore},
-    crypto::{OsRng, RustCrypto},
+    crypto::OsRng,
     ctap2::{Response, Status},
     provider::{CeremonyError, Provider},
     vault::{VaultError, item_type},
     webauthn::CredentialId,
 };
-use countersign_host::{Clock, HostError, KeyDirectory, KeyParts, KeyStore};
+use countersign_host::{Clock, HostError, KeyDirectory, KeyParts, KeyStore, provider};
 use serde_json::{Value, json};
 
 use crate::{
@@ -77,7 +77,7 @@ pub(crate) enum KeyVerb {
     /// Set the first PIN of a key that has none
     #[command(after_help = SET_PIN_HELP)]
     SetPin(SetPinArgs),
-    /// Show what it is: model, options, PIN tries left
+    /// Show what it is: model, options, who computes its signatures, PIN tries left
     #[command(after_help = "Examples:\n  countersign key info\n  countersign key info --json")]
     Info,
     /// List its passkeys
@@ -267,7 +267,7 @@ pub(crate) fn open_parts(
     let role = stored_role(&parts.store)?;
     if role != first {
         let state = parts.store.load_state()?;
-        let made = Authenticator::new(settings(role), state.as_ref(), Arc::new(RustCrypto));
+        let made = Authenticator::new(settings(role), state.as_ref(), provider());
         parts.authenticator = made.map_err(HostError::CannotStart)?;
     }
     parts.store.set_time(today());
@@ -381,7 +381,7 @@ fn info(places: &Places) -> Result<Outcome, Failure> {
     let options: Vec<String> = info.options.iter().map(|(name, on)| format!("{name}={on}")).collect();
     let text = format!(
         "Key in {}\n  role        {}\n  AAGUID      {}\n  versions    {}\n  extensions  {}\n  options     {}\n  \
-         algorithms  {:?}\n  transports  {}\n  PIN         {tries}\n  passkeys    {}",
+         algorithms  {:?}\n  transports  {}\n  crypto      {}\n  PIN         {tries}\n  passkeys    {}",
         places.key_directory().display(),
         key.role.name(),
         aaguid(&info.aaguid.0),
@@ -390,6 +390,7 @@ fn info(places: &Places) -> Result<Outcome, Failure> {
         options.join(", "),
         info.algorithms,
         info.transports.join(", "),
+        key.provider.authenticator().provider().name(),
         key.records()?.len(),
     );
     Ok(Outcome::Report { text, json: info_json(places, &key)? })
@@ -409,6 +410,7 @@ fn info_json(places: &Places, key: &Key) -> Result<Value, Failure> {
         "options": options,
         "algorithms": info.algorithms,
         "transports": info.transports,
+        "cryptoProvider": authenticator.provider().name(),
         "pinSet": authenticator.has_pin(),
         "pinTriesLeft": authenticator.pin_tries_left(),
         "passkeys": key.records()?.len(),

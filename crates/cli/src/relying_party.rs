@@ -233,8 +233,6 @@ fn refuse(reason: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use countersign::{
         authenticator::{Answer, Authenticator, Question, Settings},
         credential::MemoryStore,
@@ -271,7 +269,7 @@ mod tests {
     /// A registration and an assertion of one passkey.
     fn responses() -> (ResponseJson, ResponseJson) {
         let authenticator =
-            Authenticator::new(Settings::credential_manager(), None, Arc::new(RustCrypto)).unwrap();
+            Authenticator::new(Settings::credential_manager(), None, countersign_host::provider()).unwrap();
         let (mut provider, mut store) = (Provider::new(authenticator), MemoryStore::default());
         let (creation, request) = options();
         let mut run = |kind, options: Value| {

@@ -3,12 +3,11 @@
 
 mod common;
 
-use std::{os::unix::net::UnixListener, sync::Arc};
+use std::os::unix::net::UnixListener;
 
 use common::{Home, contains, hid::*, mode, repository};
 use countersign::{
     authenticator::{Authenticator, Settings},
-    crypto::RustCrypto,
     ctap2::Response,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -138,7 +137,7 @@ fn device_refuses_what_cannot_vouch_and_makes_nothing() {
 #[test]
 fn device_serves_a_security_key_for_platforms() {
     let settings = Settings::security_key().served_to_platforms();
-    let described = Authenticator::new(settings, None, Arc::new(RustCrypto)).unwrap().info();
+    let described = Authenticator::new(settings, None, countersign_host::provider()).unwrap().info();
     let home = Home::new();
     let served = Plugged::new(&home, &[]).client().cbor(GET_INFO);
     assert_eq!(served, Response::GetInfo(Box::new(described)).encode());

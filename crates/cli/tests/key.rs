@@ -26,6 +26,9 @@ fn a_new_key_has_a_pin_and_eight_tries() {
     let info = home.json(&["key", "info"]).json();
     assert_eq!((&info["pinSet"], &info["pinTriesLeft"]), (&true.into(), &8.into()));
     assert_eq!(info["options"]["uv"], true);
+    let provider = countersign_host::provider().name();
+    assert_eq!(info["cryptoProvider"], provider);
+    assert!(home.run(&["key", "info"]).text().contains(provider));
     assert_eq!(info["role"], "credential-manager");
 }
 

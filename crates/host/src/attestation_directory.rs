@@ -9,7 +9,6 @@ use std::{
 use countersign::{
     attestation::{InvalidAttester, KeyAttester},
     cose::CoseAlgorithm,
-    crypto::{CryptoProvider, RustCrypto},
     secret::SecretBytes,
 };
 use p256::{
@@ -18,7 +17,7 @@ use p256::{
 };
 use zeroize::Zeroizing;
 
-use crate::{error::HostError, secret_file};
+use crate::{error::HostError, providers::fastest_provider, secret_file};
 
 const KEY: &str = "attestation.key.pem";
 const CERTIFICATES: &str = "attestation.pem";
@@ -35,9 +34,10 @@ const KEY_LIMIT: u64 = 4096;
 pub fn read(directory: &Path) -> Result<KeyAttester, HostError> {
     let private = read_key(&directory.join(KEY))?;
     let no_key = |_| HostError::UnusableSecret("the attestation key is no key on P-256");
-    let key = RustCrypto.import(CoseAlgorithm::Es256, private).map_err(no_key)?;
+    let provider = fastest_provider();
+    let key = provider.import(CoseAlgorithm::Es256, private).map_err(no_key)?;
     let certificates = read_certificates(&directory.join(CERTIFICATES))?;
-    KeyAttester::new(&key, certificates, &RustCrypto).map_err(HostError::Attester)
+    KeyAttester::new(&key, certificates, &*provider).map_err(HostError::Attester)
 }
 
 fn read_key(path: &Path) -> Result<SecretBytes, HostError> {

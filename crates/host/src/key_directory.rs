@@ -1,13 +1,13 @@
 //! A software authenticator on disk.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use countersign::{
     authenticator::{Authenticator, Channel, Outcome, PinEntry, ProviderRequest, Settings, Step, Turn, run},
     credential::{
         ChangeSet, Credential, CredentialRecord, CredentialStore, StateRecord, StateStore, StoreError,
     },
-    crypto::{OsRng, RustCrypto},
+    crypto::OsRng,
     ctap2::GetInfoResponse,
     rand_core::CryptoRng,
     secret::Secret,
@@ -20,7 +20,8 @@ use countersign::{
 };
 
 use crate::{
-    clock::Clock, error::HostError, person::Person, secret_file, seen_file::SeenFile, vault_file::VaultFile,
+    clock::Clock, error::HostError, person::Person, providers::provider, secret_file, seen_file::SeenFile,
+    vault_file::VaultFile,
 };
 
 const VAULT: &str = "vault.redb";
@@ -66,7 +67,7 @@ impl KeyDirectory {
     ) -> Result<Self, HostError> {
         let mut rng = OsRng::default();
         let clock = Clock::start();
-        let mut authenticator = Authenticator::new(settings, None, Arc::new(RustCrypto))?;
+        let mut authenticator = Authenticator::new(settings, None, provider())?;
         let Step::Commit(ChangeSet { state: Some(state), .. }, pending) =
             authenticator.set_pin(pin, &mut rng)
         else {
@@ -80,7 +81,7 @@ impl KeyDirectory {
     /// Makes a new authenticator without a PIN, for platforms to set one. Otherwise as [`KeyDirectory::init`].
     pub fn init_without_pin(directory: &Path, settings: Settings, seen: SeenFile) -> Result<Self, HostError> {
         let mut rng = OsRng::default();
-        let authenticator = Authenticator::new(settings, None, Arc::new(RustCrypto))?;
+        let authenticator = Authenticator::new(settings, None, provider())?;
         let store = create(directory, None, seen, &mut rng)?;
         Ok(Self { authenticator, store, rng, clock: Clock::start() })
     }
@@ -96,7 +97,7 @@ impl KeyDirectory {
         let rng = OsRng::default();
         let store = PasskeyStore::new(vault, file, Some(Box::new(seen)), rng)?;
         let state = store.load_state()?;
-        let authenticator = Authenticator::new(settings, state.as_ref(), Arc::new(RustCrypto))?;
+        let authenticator = Authenticator::new(settings, state.as_ref(), provider())?;
         Ok(Self { authenticator, store, rng, clock: Clock::start() })
     }
 
