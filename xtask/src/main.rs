@@ -4,9 +4,12 @@
 
 mod arrows;
 mod attestation_cert;
+mod bench_peers;
 mod fuzz;
 mod interop;
 mod metadata;
+mod plot;
+mod results;
 mod size;
 
 use std::{
@@ -25,6 +28,8 @@ Commands:
                    [--name NAME] [--serial HEX]
                        Make an attestation key and its certificate, under a new root or that of --root; a serial
                        number makes it one for enterprise attestation
+  bench-peers          Measure countersign beside other software authenticators and raw cryptography; print the tables and
+                       write them to benches/RESULTS.md, and the figures to benches/peers/results.json
   fuzz [--seconds N]   Run every fuzz target for N seconds (10 by default); needs nightly and cargo-fuzz
   interop              Have PyPI `fido2`, `webauthn` and the Python reference reader check what the CLI makes, and
                        `fido2` use `countersign device` as a security key
@@ -33,6 +38,7 @@ Commands:
                        is given), device (what countersign device serves without more options), platform or
                        credential-manager. With the root of its attestation certificates, DER, it attests by
                        certificate
+  plot                 Draw docs/speed.svg from benches/peers/results.json
   size [--run]         Build the bare-metal image in size/ and say what it takes of flash, by crate; with --run, run it
                        in qemu-system-arm
   help                 Print this
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["arrows"] => arrows::check(&root()),
         ["attestation-cert", rest @ ..] => attestation_cert::run(rest),
+        ["bench-peers"] => bench_peers::run(&root()),
         ["fuzz"] => fuzz::run(&root(), 10),
         ["fuzz", "--seconds", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run(&root(), seconds),
@@ -55,6 +62,7 @@ fn main() -> ExitCode {
         },
         ["interop"] => interop::run(&root()),
         ["metadata", rest @ ..] => metadata::run(rest),
+        ["plot"] => bench_peers::plot(&root()),
         ["size"] => size::measure(&root()),
         ["size", "--run"] => size::measure(&root()).and_then(|()| size::run(&root())),
         _ => {
