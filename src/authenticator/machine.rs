@@ -542,6 +542,9 @@ impl Authenticator {
             changes.state = Some(state.next_record());
             self.state = state;
         }
+        if !changes.delete.is_empty() {
+            self.provider.forget_signers();
+        }
         Step::Commit(changes, self.pending(Work::Respond { outcome: Box::new(outcome), remember }))
     }
 

@@ -109,8 +109,8 @@ pub trait CryptoProvider: Send + Sync {
         Ok(self.signer(pair)?.sign(message))
     }
 
-    /// Forgets the handles that it keeps, if it keeps any. The authenticator calls this when the host locks it and when it
-    /// is reset.
+    /// Forgets the handles that it keeps, if it keeps any. The authenticator calls this when the host locks it, when it is
+    /// reset, and when a command deletes a credential.
     fn forget_signers(&self) {}
 
     /// Verifies a signature in the form that [`Signer::sign`] returns.

@@ -324,6 +324,18 @@ fn a_running_machine_decodes_a_passkeys_key_once() {
 }
 
 #[test]
+fn a_passkey_that_is_replaced_leaves_no_signing_key_behind() {
+    let mut machine = Machine::new();
+    machine.register();
+    let handle = machine.handle();
+    machine.sign_in();
+    assert_eq!(handle.strong_count(), 1, "signing in deletes nothing");
+    // The same account on the same site.
+    machine.register();
+    assert_eq!(handle.strong_count(), 0);
+}
+
+#[test]
 fn a_locked_machine_keeps_no_signing_key() {
     let mut machine = Machine::new();
     let handle = machine.handle();

@@ -17,8 +17,8 @@ const CAPACITY: usize = 256;
 
 /// A provider that keeps the handles that another one loads, so that each signing key of an open store is decoded once.
 ///
-/// It keeps 256 at most; the one that was used the longest time ago goes first. All go when the store is locked
-/// ([`CryptoProvider::forget_signers`], which the authenticator calls) and when the cache is dropped; what a handle holds is
+/// It keeps 256 at most; the one that was used the longest time ago goes first. All go when the authenticator is locked or
+/// reset or deletes a credential ([`CryptoProvider::forget_signers`]), and when the cache is dropped; what a handle holds is
 /// wiped as its provider says. A handle that somebody signs with at that moment goes after the signature.
 ///
 /// A handle is found by the SHA-256 of the algorithm and both halves of its pair: a pair that shares one half only is
