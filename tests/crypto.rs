@@ -3,7 +3,10 @@
 mod common;
 mod provider_suite;
 
-use common::vectors::{array, bytes, list, vectors};
+use common::{
+    scripted_rng,
+    vectors::{array, bytes, list, vectors},
+};
 use countersign::{
     cose::{CoseAlgorithm, P256Point, PublicKey},
     crypto::{Aes128CbcNoPadding, CryptoProvider, Hkdf, KeyPair, RustCrypto, xaes_open, xaes_seal},

@@ -5,7 +5,8 @@ use countersign::{
     crypto::{CryptoProvider, ProviderConstants, RustCrypto},
 };
 
-use super::{pair_of, scripted_rng::ScriptedRng};
+use super::pair_of;
+use crate::scripted_rng::ScriptedRng;
 
 pub(crate) fn what_one_signs_the_portable_one_verifies_and_the_other_way_round<P: ProviderConstants>(
     provider: &P,

@@ -5,7 +5,8 @@ use countersign::{
     crypto::{CryptoProvider, ProviderConstants, RustCrypto},
 };
 
-use super::{assert_signs, is_deterministic, pair_of, scripted_rng::ScriptedRng, secret};
+use super::{assert_signs, is_deterministic, pair_of, secret};
+use crate::scripted_rng::ScriptedRng;
 
 const P256_ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 const P256_PRIME: &str = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";

@@ -2,7 +2,7 @@
 //! accelerated ones (`crates/host/tests/providers.rs`).
 //!
 //! What is deterministic is compared byte for byte. Signatures with randomness of the provider's own, as its constants say,
-//! are verified instead, by the portable provider and by itself.
+//! are verified instead, by the portable provider and by itself. Who includes it has `common/scripted_rng.rs` at its root.
 #![allow(dead_code, unused_imports, unused_macros, reason = "every test program takes its part of it")]
 
 mod across;
@@ -11,9 +11,6 @@ mod hostile;
 mod ml_dsa;
 mod rfc;
 mod wycheproof;
-
-#[path = "../common/scripted_rng.rs"]
-mod scripted_rng;
 
 pub(crate) use across::*;
 pub(crate) use hostile::*;

@@ -6,7 +6,7 @@ use countersign::{
     crypto::CryptoProvider,
 };
 
-use super::scripted_rng::ScriptedRng;
+use crate::scripted_rng::ScriptedRng;
 
 /// An uncompressed point (SEC 1 section 2.3.3).
 fn point<const N: usize>(encoded: &[u8]) -> Option<EcPoint<N>> {

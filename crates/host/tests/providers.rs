@@ -4,6 +4,9 @@
 mod common;
 #[path = "../../../tests/provider_suite/mod.rs"]
 mod provider_suite;
+#[path = "../../../tests/common/scripted_rng.rs"]
+#[allow(dead_code, reason = "shared with the root crate's tests, which use all of it")]
+mod scripted_rng;
 
 use std::sync::{
     Arc, Weak,
