@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{ML_DSA_44, ML_DSA_44_SIGNING, ML_DSA_65, ML_DSA_65_SIGNING, PqdsaKeyPair};
 use aws_lc_rs::{
     agreement::{self, ECDH_P256, ECDH_P384, UnparsedPublicKey as Peer},
-    digest,
+    rand::SystemRandom,
     signature::{
         ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1,
         ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _,
@@ -145,18 +145,16 @@ fn verify(
     UnparsedPublicKey::new(algorithm, key).verify(&message.concat(), signature).map_err(|_| CryptoError)
 }
 
-/// ECDSA on one curve with the hash of its length, and the frame of its RFC 5915 private keys: what stands before the
+/// ECDSA on one curve, and the frame of its RFC 5915 private keys: what stands before the
 /// scalar, and what stands between it and the point.
 struct Ecdsa {
     algorithm: &'static EcdsaSigningAlgorithm,
-    hash: &'static digest::Algorithm,
     before_scalar: &'static [u8],
     before_point: &'static [u8],
 }
 
 const P256: Ecdsa = Ecdsa {
     algorithm: &ECDSA_P256_SHA256_ASN1_SIGNING,
-    hash: &digest::SHA256,
     // ECPrivateKey { version 1, privateKey, parameters [0] prime256v1, publicKey [1] }
     before_scalar: b"\x30\x77\x02\x01\x01\x04\x20",
     before_point: b"\xa0\x0a\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\xa1\x44\x03\x42\x00",
@@ -164,16 +162,12 @@ const P256: Ecdsa = Ecdsa {
 
 const P384: Ecdsa = Ecdsa {
     algorithm: &ECDSA_P384_SHA384_ASN1_SIGNING,
-    hash: &digest::SHA384,
     // Likewise, with secp384r1.
     before_scalar: b"\x30\x81\xa4\x02\x01\x01\x04\x30",
     before_point: b"\xa0\x07\x06\x05\x2b\x81\x04\x00\x22\xa1\x64\x03\x62\x00",
 };
 
-struct EcdsaSigner {
-    key: EcdsaKeyPair,
-    hash: &'static digest::Algorithm,
-}
+struct EcdsaSigner(EcdsaKeyPair);
 
 /// Refuses a pair whose halves do not belong together. In this form AWS-LC computes the public half once, for that check;
 /// from the halves apart it does so twice.
@@ -185,17 +179,14 @@ fn ecdsa_signer<const N: usize>(
     let point = sec1::encode(public);
     let framed = SecretBytes::new([curve.before_scalar, private, curve.before_point, &point].concat());
     let key = EcdsaKeyPair::from_private_key_der(curve.algorithm, framed.expose());
-    Ok(Arc::new(EcdsaSigner { key: key.map_err(|_| CryptoError)?, hash: curve.hash }))
+    Ok(Arc::new(EcdsaSigner(key.map_err(|_| CryptoError)?)))
 }
 
 impl Signer for EcdsaSigner {
     fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
-        let mut hash = digest::Context::new(self.hash);
-        message.iter().for_each(|part| hash.update(part));
-        // Fails for the hash of another algorithm, or without memory.
-        self.key
-            .sign_digest(&hash.finish())
-            .map_or_else(|_| Vec::new(), |signature| signature.as_ref().to_vec())
+        // The source of randomness that it wants is ignored. Fails without memory.
+        let signature = self.0.sign(&SystemRandom::new(), &message.concat());
+        signature.map_or_else(|_| Vec::new(), |signature| signature.as_ref().to_vec())
     }
 }
 
