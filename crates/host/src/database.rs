@@ -1,6 +1,6 @@
 //! A vault in a database: one transaction per write.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use countersign::{
     crypto::sha256,
@@ -11,7 +11,8 @@ use countersign::{
 };
 use redb::{
     Builder, Database, DatabaseError, Durability, MultimapTable, MultimapTableDefinition, ReadTransaction,
-    ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition, WriteTransaction,
+    ReadableDatabase, ReadableMultimapTable, ReadableTable, StorageBackend, Table, TableDefinition,
+    WriteTransaction,
 };
 
 use crate::{
@@ -244,10 +245,14 @@ impl VaultStorage for VaultDatabase {
             for id in &write.delete {
                 tables.delete(id)?;
             }
+            let mut retagged = Vec::with_capacity(write.put.len());
             for put in &write.put {
                 tables.put(&put.row, &put.bytes)?;
+                if tables.untag_unless(&put.row.item_id, &put.tags)? {
+                    retagged.push((&put.row.item_id, put.tags.as_slice()));
+                }
             }
-            tables.tag(write.put.iter().map(|put| (&put.row.item_id, put.tags.as_slice())))?;
+            tables.tag(retagged.into_iter())?;
             tables.set_index_id(&write.index_id)?;
             tables.set_head(&write.manifest, &write.mac, write.epoch)
         })
@@ -319,10 +324,9 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// An item, as yet without tags.
+    /// An item, without its tags.
     fn put(&mut self, row: &Row, bytes: &[u8]) -> Result<(), Fault> {
         let id = row.item_id.as_bytes();
-        self.untag(&row.item_id)?;
         self.rows.insert(id, (row.version, row.hash))?;
         self.items.insert(id, bytes)?;
         Ok(())
@@ -346,6 +350,18 @@ impl<'t> Tables<'t> {
             self.tags.insert(tag, id.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// Takes an item's tags away unless it has exactly these, as when a passkey has only been used. Whether it needs them.
+    fn untag_unless(&mut self, id: &ItemId, tags: &[Tag]) -> Result<bool, Fault> {
+        let stored = self.tags_of.get(id.as_bytes())?.map(|tag| Ok(tag?.value()));
+        let stored: Vec<Tag> = stored.collect::<Result<_, Fault>>()?;
+        let wanted: BTreeSet<&Tag> = tags.iter().collect();
+        if stored.iter().eq(wanted) {
+            return Ok(false);
+        }
+        self.untag(id)?;
+        Ok(true)
     }
 
     fn untag(&mut self, id: &ItemId) -> Result<(), Fault> {
