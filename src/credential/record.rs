@@ -42,6 +42,8 @@ use crate::{
 const VERSION: u64 = 1;
 /// The last key that this version gives a meaning.
 const LAST_KNOWN: u64 = 26;
+/// How many keys there are up to that one, from 0.
+const KNOWN: usize = 27;
 
 /// The bytes are no credential record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +134,7 @@ impl CredentialRecord {
     /// Reads the encoded form.
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
         let item = Item::parse(bytes, Profile::CTAP2).map_err(|_| InvalidRecord::Malformed)?;
-        let fields = Fields(item.map().ok_or(InvalidRecord::Malformed)?);
+        let fields = Fields::of(item.map().ok_or(InvalidRecord::Malformed)?);
         if fields.unsigned(1)? != VERSION {
             return Err(InvalidRecord::Unsupported);
         }
@@ -206,50 +208,69 @@ fn write_key(writer: &mut Writer, key: &KeyPair) {
 }
 
 /// The members, each read with its type; what is not as it should be is Malformed.
-struct Fields<'a>(Entries<'a>);
+struct Fields<'a> {
+    /// By key; found in one pass, since nearly all are asked for.
+    known: [Option<Item<'a>>; KNOWN],
+    all: Entries<'a>,
+}
 
 impl<'a> Fields<'a> {
-    fn at<T>(&self, key: u64, read: impl FnOnce(Item<'a>) -> Option<T>) -> Result<T, InvalidRecord> {
-        self.0.at(key).and_then(read).ok_or(InvalidRecord::Malformed)
+    fn of(all: Entries<'a>) -> Self {
+        let mut known = [None; KNOWN];
+        for (key, value) in all.clone() {
+            let key = key.unsigned().and_then(|key| usize::try_from(key).ok());
+            if let Some(place) = key.and_then(|key| known.get_mut(key)) {
+                *place = Some(value);
+            }
+        }
+        Self { known, all }
+    }
+
+    fn member(&self, key: usize) -> Option<Item<'a>> {
+        self.known.get(key).copied().flatten()
+    }
+
+    fn at<T>(&self, key: usize, read: impl FnOnce(Item<'a>) -> Option<T>) -> Result<T, InvalidRecord> {
+        self.member(key).and_then(read).ok_or(InvalidRecord::Malformed)
     }
 
     fn optional<T>(
         &self,
-        key: u64,
+        key: usize,
         read: impl FnOnce(Item<'a>) -> Option<T>,
     ) -> Result<Option<T>, InvalidRecord> {
-        self.0.at(key).map(|item| read(item).ok_or(InvalidRecord::Malformed)).transpose()
+        self.member(key).map(|item| read(item).ok_or(InvalidRecord::Malformed)).transpose()
     }
 
-    fn unsigned(&self, key: u64) -> Result<u64, InvalidRecord> {
+    fn unsigned(&self, key: usize) -> Result<u64, InvalidRecord> {
         self.at(key, |item| item.unsigned())
     }
 
-    fn bytes(&self, key: u64) -> Result<&'a [u8], InvalidRecord> {
+    fn bytes(&self, key: usize) -> Result<&'a [u8], InvalidRecord> {
         self.at(key, |item| item.bytes())
     }
 
-    fn array<const N: usize>(&self, key: u64) -> Result<[u8; N], InvalidRecord> {
+    fn array<const N: usize>(&self, key: usize) -> Result<[u8; N], InvalidRecord> {
         self.at(key, |item| item.bytes()?.try_into().ok())
     }
 
-    fn secret(&self, key: u64) -> Result<Secret<32>, InvalidRecord> {
+    fn secret(&self, key: usize) -> Result<Secret<32>, InvalidRecord> {
         self.at(key, |item| Secret::from_slice(item.bytes()?))
     }
 
-    fn text(&self, key: u64) -> Result<&'a str, InvalidRecord> {
+    fn text(&self, key: usize) -> Result<&'a str, InvalidRecord> {
         self.at(key, |item| item.text())
     }
 
-    fn boolean(&self, key: u64) -> Result<bool, InvalidRecord> {
+    fn boolean(&self, key: usize) -> Result<bool, InvalidRecord> {
         self.at(key, |item| item.boolean())
     }
 
-    fn optional_text(&self, key: u64) -> Result<Option<Arc<str>>, InvalidRecord> {
+    fn optional_text(&self, key: usize) -> Result<Option<Arc<str>>, InvalidRecord> {
         self.optional(key, |item| item.text().map(Arc::from))
     }
 
-    fn optional_date(&self, key: u64) -> Result<Option<UnixTime>, InvalidRecord> {
+    fn optional_date(&self, key: usize) -> Result<Option<UnixTime>, InvalidRecord> {
         self.optional(key, |item| item.unsigned().map(UnixTime))
     }
 
@@ -288,7 +309,7 @@ impl<'a> Fields<'a> {
     /// The members of later versions, which have higher keys. Any other unknown key is of no version.
     fn unknown(&self) -> Result<UnknownMembers, InvalidRecord> {
         let mut unknown = Vec::new();
-        for (key, value) in self.0.clone() {
+        for (key, value) in self.all.clone() {
             match key.unsigned() {
                 Some(1..=LAST_KNOWN) => {}
                 Some(later @ 1..) => {
