@@ -1,6 +1,7 @@
 //! The joints to what keeps passkeys and state.
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use core::borrow::Borrow;
 
 use super::model::{Credential, CredentialRecord};
 use crate::{
@@ -52,15 +53,21 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Counts `records` in; those that are not discoverable do not count.
-    pub fn of<'a>(records: impl Iterator<Item = &'a Credential>, remaining: u64) -> Self {
-        let mut parties: BTreeMap<&RpId, &RpEntity> = BTreeMap::new();
+    /// Counts `credentials` in; those that are not discoverable do not count. Of each, nothing is kept but a relying
+    /// party's first one's entity, so they may be made one by one.
+    pub fn of<C: Borrow<Credential>>(credentials: impl Iterator<Item = C>, remaining: u64) -> Self {
+        let mut parties: BTreeMap<RpId, RpEntity> = BTreeMap::new();
         let mut discoverable = 0u64;
-        for credential in records.filter(|credential| credential.discoverable) {
-            discoverable = discoverable.saturating_add(1);
-            parties.entry(&credential.rp.id).or_insert(&credential.rp);
+        for credential in credentials {
+            let credential = credential.borrow();
+            if credential.discoverable {
+                discoverable = discoverable.saturating_add(1);
+                if !parties.contains_key(&credential.rp.id) {
+                    parties.insert(credential.rp.id.clone(), credential.rp.clone());
+                }
+            }
         }
-        Self { discoverable, remaining, relying_parties: parties.into_values().cloned().collect() }
+        Self { discoverable, remaining, relying_parties: parties.into_values().collect() }
     }
 }
 

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     credential::{
-        ChangeSet, Credential, CredentialRecord, CredentialStore, Overview, Query, Records, StateRecord,
-        StateStore, StoreError,
+        ChangeSet, CredentialRecord, CredentialStore, Overview, Query, Records, StateRecord, StateStore,
+        StoreError,
     },
     time::{Moment, UnixTime},
     webauthn::{CredentialId, UvPrfOutput},
@@ -168,9 +168,17 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     /// Decrypts an item of any type. [`VaultError::NotFound`]: the vault has none such. [`VaultError::Tampered`]: the storage
     /// has lost or altered it.
     pub fn get(&self, id: &ItemId) -> Result<OpenItem, VaultError> {
+        self.vault.open_item(id, &self.stored(id)?)
+    }
+
+    fn stored(&self, id: &ItemId) -> Result<Vec<u8>, VaultError> {
         self.vault.row(id).ok_or(VaultError::NotFound)?;
-        let bytes = self.storage.item(id)?.ok_or(VaultError::Tampered("item missing"))?;
-        self.vault.open_item(id, &bytes)
+        self.storage.item(id)?.ok_or(VaultError::Tampered("item missing"))
+    }
+
+    /// An item's type. It stands beside what is encrypted, and the index vouches for it.
+    fn item_type(&self, id: &ItemId) -> Result<u64, VaultError> {
+        Ok(self.vault.state().checked_item(id, &self.stored(id)?)?.item_type)
     }
 
     /// The items of a type, in any order.
@@ -199,16 +207,15 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         value: &[u8],
     ) -> Result<Vec<(ItemId, CredentialRecord)>, VaultError> {
         let ids = self.storage.tagged(&self.vault.tag(kind, value))?;
-        ids.into_iter()
-            .map(|id| {
-                let item = self.get(&id)?;
-                let record = CredentialRecord::decode(item.plaintext.expose());
-                match record {
-                    Ok(record) if item.item_type == PASSKEY => Ok((id, record)),
-                    _ => Err(VaultError::Tampered("local index")),
-                }
-            })
-            .collect()
+        ids.into_iter().map(|id| Ok((id, self.passkey(&id)?))).collect()
+    }
+
+    fn passkey(&self, id: &ItemId) -> Result<CredentialRecord, VaultError> {
+        let item = self.get(id)?;
+        match CredentialRecord::decode(item.plaintext.expose()) {
+            Ok(record) if item.item_type == PASSKEY => Ok(record),
+            _ => Err(VaultError::Tampered("local index")),
+        }
     }
 
     fn find_passkey(&self, id: &CredentialId) -> Result<Option<ItemId>, VaultError> {
@@ -221,13 +228,13 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     fn find_state(&self) -> Result<Option<ItemId>, VaultError> {
         if let Some(id) = self.list(AUTHENTICATOR_STATE)?.first() {
             // What the caller writes there replaces the item: a tag that lies must not cost a passkey.
-            return match self.get(id)?.item_type {
+            return match self.item_type(id)? {
                 AUTHENTICATOR_STATE => Ok(Some(*id)),
                 _ => Err(VaultError::Tampered("local index")),
             };
         }
         for row in self.vault.rows() {
-            if self.get(&row.item_id)?.item_type == AUTHENTICATOR_STATE {
+            if self.item_type(&row.item_id)? == AUTHENTICATOR_STATE {
                 return Err(VaultError::Tampered("local index"));
             }
         }
@@ -251,16 +258,15 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         Ok(records.into_iter().map(|(_, record)| record).filter(|record| query.matches(record)).collect())
     }
 
-    /// The public part of every passkey. One is decrypted at a time.
-    fn all_credentials(&self) -> Result<Vec<Credential>, VaultError> {
-        let open = |id: ItemId| {
-            let item = self.get(&id)?;
-            match CredentialRecord::decode(item.plaintext.expose()) {
-                Ok(record) if item.item_type == PASSKEY => Ok(record.credential),
-                _ => Err(VaultError::Tampered("local index")),
-            }
-        };
-        self.list(PASSKEY)?.into_iter().map(open).collect()
+    /// What there is, from the public parts of all passkeys. One is decrypted at a time, and none is kept.
+    fn overview(&self) -> Result<Overview, VaultError> {
+        let room = MAX_ITEMS.saturating_sub(self.vault.item_count());
+        let mut failed = None;
+        let credentials = self.list(PASSKEY)?.into_iter().map_while(|id| {
+            self.passkey(&id).map_err(|error| failed = Some(error)).ok().map(|record| record.credential)
+        });
+        let overview = Overview::of(credentials, u64::try_from(room).unwrap_or(u64::MAX));
+        failed.map_or(Ok(overview), Err)
     }
 
     /// The items that a reset removes: read from the index that the manifest vouches for, not from the tags, so that a
@@ -268,7 +274,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     fn passkeys_and_state(&self) -> Result<Vec<ItemId>, VaultError> {
         let mut ids = Vec::new();
         for row in self.vault.rows() {
-            if matches!(self.get(&row.item_id)?.item_type, PASSKEY | AUTHENTICATOR_STATE) {
+            if matches!(self.item_type(&row.item_id)?, PASSKEY | AUTHENTICATOR_STATE) {
                 ids.push(row.item_id);
             }
         }
@@ -348,9 +354,7 @@ impl<S: VaultStorage, R: CryptoRng> CredentialStore for PasskeyStore<S, R> {
     }
 
     fn survey(&self) -> Result<Overview, StoreError> {
-        let credentials = self.all_credentials().map_err(store_error)?;
-        let room = MAX_ITEMS.saturating_sub(self.vault.rows().len());
-        Ok(Overview::of(credentials.iter(), u64::try_from(room).unwrap_or(u64::MAX)))
+        self.overview().map_err(store_error)
     }
 
     fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError> {
