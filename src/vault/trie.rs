@@ -3,10 +3,13 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use super::{ids::ItemId, item::Row, keys::label};
+use super::{ids::ItemId, item::Row};
 use crate::crypto::{sha256, sha256_parts};
 
 const PATH_BITS: u16 = 256;
+/// L("item-leaf") and L("item-node"), at hand: they are hashed for every row.
+const LEAF: &[u8] = b"countersign/v1/item-leaf\0";
+const NODE: &[u8] = b"countersign/v1/item-node\0";
 
 /// All rows of one state.
 #[derive(Clone)]
@@ -37,7 +40,7 @@ struct Branch {
 
 impl Leaf {
     fn new(row: Row) -> Arc<Self> {
-        let parts: [&[u8]; 4] = [&label("item-leaf"), &row.item_id.0, &row.version.to_be_bytes(), &row.hash];
+        let parts: [&[u8]; 4] = [LEAF, &row.item_id.0, &row.version.to_be_bytes(), &row.hash];
         Arc::new(Self { row, path: sha256(&row.item_id.0), hash: sha256_parts(&parts) })
     }
 }
@@ -52,7 +55,7 @@ impl Node {
     }
 
     fn branch(zero: Self, one: Self) -> Self {
-        let hash = sha256_parts(&[&label("item-node"), &zero.hash(), &one.hash()]);
+        let hash = sha256_parts(&[NODE, &zero.hash(), &one.hash()]);
         Self::Branch(Arc::new(Branch { hash, zero, one }))
     }
 
