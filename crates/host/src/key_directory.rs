@@ -5,7 +5,7 @@ use std::path::Path;
 use countersign::{
     authenticator::{Authenticator, Channel, Outcome, PinEntry, ProviderRequest, Settings, Step, Turn, run},
     credential::{
-        ChangeSet, Credential, CredentialRecord, CredentialStore, StateRecord, StateStore, StoreError,
+        ChangeSet, Credential, CredentialRecord, CredentialStore, Query, StateRecord, StateStore, StoreError,
     },
     crypto::OsRng,
     ctap2::GetInfoResponse,
@@ -160,7 +160,8 @@ impl KeyDirectory {
 
     /// The public part of one passkey.
     pub fn passkey(&self, id: &CredentialId) -> Result<Credential, HostError> {
-        self.passkeys()?.into_iter().find(|passkey| passkey.id == *id).ok_or(HostError::NoSuchPasskey)
+        let found = self.store.load(&Query::Identified(id.clone()))?;
+        found.into_iter().next().map(|record| record.credential).ok_or(HostError::NoSuchPasskey)
     }
 
     /// Deletes a passkey for good. [`HostError::NoSuchPasskey`].
