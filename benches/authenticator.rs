@@ -16,9 +16,9 @@ use countersign::{
     pin_uv::PinUvAuthProtocol,
     webauthn::{PrfInputs, PrfSalt, PrfSalts},
 };
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use seeded_rng::SeededRng;
-use support::{World, fill, get_assertion, hmac_secret_input, make_credential, registered};
+use support::{Plugged, World, fill, get_assertion, hmac_secret_input, make_credential, registered};
 
 fn sign(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sign");
@@ -90,6 +90,21 @@ fn get_with_prf(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A whole getAssertion over CTAPHID, in this process: the request's reports in, the response's out.
+fn device(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("getAssertion over CTAPHID");
+    group.throughput(Throughput::Elements(1));
+    for (name, algorithm) in [("es256", CoseAlgorithm::Es256), ("eddsa", CoseAlgorithm::EdDsa)] {
+        let mut world = World::new();
+        let id = registered(&mut world, algorithm);
+        let message = Request::GetAssertion(get_assertion(Some(&id), None)).encode();
+        let mut plugged = Plugged::new(world);
+        let reports = plugged.reports(&message);
+        group.bench_function(name, |b| b.iter(|| plugged.transact(black_box(&reports))));
+    }
+    group.finish();
+}
+
 /// An assertion must not depend on how many passkeys are stored.
 fn many(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("getAssertion by stored passkeys");
@@ -110,5 +125,5 @@ fn many(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, sign, make, get, get_with_prf, many);
+criterion_group!(benches, sign, make, get, get_with_prf, device, many);
 criterion_main!(benches);

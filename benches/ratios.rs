@@ -14,7 +14,7 @@ use countersign::{
     ctap2::Request,
 };
 use seeded_rng::SeededRng;
-use support::{World, fill, get_assertion, make_credential, registered};
+use support::{Plugged, World, fill, fill_party, get_assertion, make_credential, registered};
 
 const ROUNDS: usize = 4_000;
 
@@ -26,6 +26,7 @@ fn main() {
     for (name, algorithm) in [("ES256", CoseAlgorithm::Es256), ("EdDSA", CoseAlgorithm::EdDsa)] {
         signature(name, algorithm);
         registration(name, algorithm);
+        device(name, algorithm);
     }
     stored();
 }
@@ -85,12 +86,33 @@ fn registration(name: &str, algorithm: CoseAlgorithm) {
     );
 }
 
-/// getAssertion by the number of stored passkeys.
+/// A whole getAssertion over CTAPHID, in this process: the request's reports in, the response's out.
+fn device(name: &str, algorithm: CoseAlgorithm) {
+    let (mut bytes, mut world) = (World::new(), World::new());
+    let message = |world: &mut World| {
+        let id = registered(world, algorithm);
+        Request::GetAssertion(get_assertion(Some(&id), None)).encode()
+    };
+    let (plain, framed) = (message(&mut bytes), message(&mut world));
+    let mut plugged = Plugged::new(world);
+    let reports = plugged.reports(&framed);
+    compare(
+        &mut [
+            ("getAssertion, CTAP bytes", Box::new(|| timed(|| bytes.ctap(&plain)))),
+            ("getAssertion, CTAPHID", Box::new(|| timed(|| plugged.transact(&reports)))),
+        ],
+        name,
+    );
+}
+
+/// getAssertion with an allowList, by the number of stored passkeys.
 fn stored() {
-    let (mut one, mut many) = (World::new(), World::new());
+    let (mut one, mut many, mut party) = (World::new(), World::new(), World::new());
     let one_id = registered(&mut one, CoseAlgorithm::Es256);
     let many_id = registered(&mut many, CoseAlgorithm::Es256);
-    fill(&mut many.store, 99_999);
+    let party_id = registered(&mut party, CoseAlgorithm::Es256);
+    fill(&mut many.store, 999_999);
+    fill_party(&mut party.store, 9_999);
     compare(
         &mut [
             (
@@ -101,10 +123,17 @@ fn stored() {
                 }),
             ),
             (
-                "100,000 stored passkeys",
+                "1,000,000 of as many RPs",
                 Box::new(|| {
                     let request = Request::GetAssertion(get_assertion(Some(&many_id), None));
                     timed(|| many.call(request))
+                }),
+            ),
+            (
+                "10,000 of one RP",
+                Box::new(|| {
+                    let request = Request::GetAssertion(get_assertion(Some(&party_id), None));
+                    timed(|| party.call(request))
                 }),
             ),
         ],

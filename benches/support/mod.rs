@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use countersign::{
     authenticator::{
-        Answer, Authenticator, Channel, CounterPolicy, Outcome, ProviderRequest, Settings, Step, Turn,
-        UserVerification, Verification, run,
+        Answer, Authenticator, Channel, CounterPolicy, Outcome, ProviderRequest, Question, Settings, Step,
+        Turn, UserVerification, Verification, run,
     },
     cose::CoseAlgorithm,
     credential::{
@@ -18,6 +18,8 @@ use countersign::{
         ClientPin, ClientPinResponse, GetAssertion, GetAssertionExtensions, HmacSecretInput, MakeCredential,
         MakeCredentialExtensions, Options, Request, Response,
     },
+    ctaphid::{BROADCAST, Command, Fragments, Report},
+    device::{Device, Event},
     pin_uv::{PinUvAuthProtocol, encapsulate},
     secret::Secret,
     time::Moment,
@@ -72,14 +74,68 @@ impl World {
             match run(&mut self.authenticator, &mut self.store, step, self.now, &mut self.rng) {
                 Turn::Done(outcome) => return outcome,
                 Turn::Ask(question, pending) => {
-                    let answer = match question.verification {
-                        Verification::Host => Answer::Verified { choice: None },
-                        _ => Answer::Approved { choice: None },
-                    };
+                    let answer = consent(&question);
                     step = self.authenticator.answer(pending, answer, self.now, &mut self.rng);
                 }
             }
         }
+    }
+}
+
+/// The same authenticator as a security key: reports in, reports out.
+pub struct Plugged {
+    world: World,
+    device: Device,
+    channel: u32,
+}
+
+impl Plugged {
+    /// Plugs it in, and takes a channel.
+    pub fn new(mut world: World) -> Self {
+        let mut device = Device::new([0, 1, 0], &mut world.rng);
+        let init = Fragments::new(BROADCAST, Command::Init, vec![0; 8]).unwrap().next().unwrap();
+        device.receive(&init, world.now);
+        let answer = device.next_report().unwrap();
+        let channel = u32::from_be_bytes(*answer[15..].first_chunk().unwrap());
+        Self { world, device, channel }
+    }
+
+    /// A CTAP2 message in reports.
+    pub fn reports(&self, message: &[u8]) -> Vec<Report> {
+        Fragments::new(self.channel, Command::Cbor, message.to_vec()).unwrap().collect()
+    }
+
+    /// One transaction. How many reports came back: those of the response, and a keepalive for each change of what is
+    /// waited for.
+    pub fn transact(&mut self, reports: &[Report]) -> usize {
+        let Self { world, device, .. } = self;
+        let mut sent = 0;
+        for report in reports {
+            device.receive(report, world.now);
+        }
+        while let Some(event) = device.next_event() {
+            match event {
+                Event::Job(job) => {
+                    let finished =
+                        job.run(&mut world.authenticator, &mut world.store, world.now, &mut world.rng);
+                    device.finish(finished, world.now);
+                }
+                Event::Ask(id, question) => {
+                    assert!(device.answer(id, consent(&question), world.now));
+                }
+                Event::Withdraw(_) | Event::Wink => panic!("nobody asked for that"),
+            }
+            sent += std::iter::from_fn(|| device.next_report()).map(std::hint::black_box).count();
+        }
+        sent
+    }
+}
+
+/// Somebody who always consents, and can be verified where that is asked for.
+fn consent(question: &Question) -> Answer {
+    match question.verification {
+        Verification::Host => Answer::Verified { choice: None },
+        _ => Answer::Approved { choice: None },
     }
 }
 
@@ -133,13 +189,23 @@ pub fn hmac_secret_input(world: &mut World, protocol: PinUvAuthProtocol) -> Hmac
     HmacSecretInput { key_agreement, salt_enc, salt_auth, pin_uv_auth_protocol: Some(protocol.number()) }
 }
 
-/// Passkeys of as many other relying parties. One key pair serves them all: it is never used.
+/// Passkeys of as many other relying parties.
 pub fn fill(store: &mut MemoryStore, count: u64) {
+    fill_with(store, count, |number| RpId::new(&format!("{number}.example")).unwrap());
+}
+
+/// Passkeys of as many other users of the same relying party.
+pub fn fill_party(store: &mut MemoryStore, count: u64) {
+    fill_with(store, count, |_| RpId::new(RP).unwrap());
+}
+
+/// One key pair serves them all: it is never used.
+fn fill_with(store: &mut MemoryStore, count: u64, rp: impl Fn(u64) -> RpId) {
     let pair = RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut SeededRng(0));
-    for number in 0..count {
+    for number in 1..=count {
         let credential = Credential {
             id: CredentialId::new(&[&number.to_be_bytes()[..], &[0; 24]].concat()).unwrap(),
-            rp: RpEntity { id: RpId::new(&format!("{number}.example")).unwrap(), name: None },
+            rp: RpEntity { id: rp(number), name: None },
             user: user(number),
             discoverable: true,
             cred_protect: CredProtect::UserVerificationOptional,
