@@ -32,6 +32,7 @@ mod slot_key;
 mod slots;
 mod storage;
 mod suite;
+mod symbols;
 mod tags;
 mod trie;
 #[allow(clippy::module_inception, reason = "the open vault is the main value of this room")]
