@@ -82,10 +82,6 @@ fn every_state_opens_by_every_slot_and_yields_its_items() {
             let slot_id = SlotId(array(unlock, "slot_id"));
             let opening = Opening { backup: is_backup(&name), ..Opening::default() };
             let opened = open(&hex(&state["envelope"]), &slot_id, unlock, opening);
-            if unlock.get("shares").is_some() {
-                assert!(matches!(opened, Err(VaultError::Unsupported(_))), "{name}: shares come later");
-                continue;
-            }
             let (envelope, vault, freshness) =
                 opened.unwrap_or_else(|error| panic!("{name} {slot_id}: {error}"));
             assert_eq!(freshness, Freshness::Unchecked);
@@ -163,12 +159,12 @@ fn whole_form(state: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn idle_passkeys_and_slots_that_cannot_be_enrolled_here_are_kept_through_every_change() {
+fn idle_passkeys_and_slots_of_every_kind_are_kept_through_every_change() {
     let vectors = vectors("vault-v1-envelope");
     let state = &vectors["vaults"][1]["states"][0];
     let envelope = whole_form(state);
     let mut rng = SeededRng(1);
-    for unlock in list(state, "unlock_with").iter().filter(|unlock| unlock.get("shares").is_none()) {
+    for unlock in list(state, "unlock_with") {
         let opened_by = SlotId(array(unlock, "slot_id"));
         let (envelope, mut vault, _) = open(&envelope, &opened_by, unlock, Opening::default()).unwrap();
         let mut storage = MemoryStorage::import(&envelope).unwrap();

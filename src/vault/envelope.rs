@@ -10,7 +10,8 @@ use super::{
     manifest::{BackupInfo, MAX_ITEMS, Manifest, Policy, ascending, read_list},
     memory::Freshness,
     open::{self, Opening},
-    slot::{EnabledSlot, PrfSaltMode, Slot, SlotKind, SlotStatus},
+    share::ShareSet,
+    slot::{EnabledSlot, PrfSaltMode, Slot, SlotKind, SlotStatus, Unlock},
     slot_key::{SlotSecret, prf_input},
     storage::{StoredVault, VaultStorage},
     vault::Vault,
@@ -166,8 +167,8 @@ impl Envelope {
     ///
     /// Errors, first one first: [`VaultError::Tampered`] for another vault than expected;
     /// [`VaultError::WrongSecret`] when the slot is not enabled or the secret is not its secret;
-    /// [`VaultError::PolicyViolation`] for Argon2 parameters out of bounds; [`VaultError::Unsupported`] for shares, suite
-    /// 2 and costs above the host's ceiling; [`VaultError::Tampered`] for whatever does not fit together behind the
+    /// [`VaultError::PolicyViolation`] for Argon2 parameters out of bounds; [`VaultError::Unsupported`] for suite 2
+    /// and costs above the host's ceiling; [`VaultError::Tampered`] for whatever does not fit together behind the
     /// right secret; [`VaultError::PolicyViolation`] for a backup in place of a vault (or the reverse), a suite below
     /// the floor, or slots that break the vault's policy; [`VaultError::Rollback`] and [`VaultError::Fork`] by memory.
     /// The memory is written last, and only if all of that went well.
@@ -240,6 +241,14 @@ impl<'a> SlotView<'a> {
     /// Whether a passkey slot asks for an extra PIN.
     pub fn wants_pin(&self) -> bool {
         self.passkey().is_some_and(|passkey| passkey.pin.is_some())
+    }
+
+    /// The set of shares that opens an enabled slot.
+    pub fn share_set(&self) -> Option<ShareSet> {
+        match self.slot.enabled()?.unlock {
+            Unlock::Shares(set) => Some(set),
+            _ => None,
+        }
     }
 
     /// The salt of an enabled passkey slot's PRF input, with its mode.

@@ -6,9 +6,9 @@
 //! one [`Write`], which the host stores as a whole or not at all. [`PasskeyStore`] does that over a [`VaultStorage`], and
 //! serves as the authenticator's own store.
 //!
-//! Slots of all kinds are read and kept, also through a rotation. Passkeys, recovery codes, passphrases and devices can be
-//! enrolled; contacts' codes and passkeys with an extra PIN can be opened only; shares not yet. Suite 2 (X-Wing) is
-//! read and kept; opening by such a slot and rotating a vault that has one are [`VaultError::Unsupported`].
+//! Slots of all kinds can be enrolled, opened and refreshed, and are kept through a rotation, but for the extra PIN of a
+//! passkey, which cannot be enrolled yet. Suite 2 (X-Wing) is read and kept; opening by such a slot and rotating a vault
+//! that has one are [`VaultError::Unsupported`].
 
 mod argon;
 mod code;
@@ -27,6 +27,7 @@ mod passkey_store;
 mod private;
 mod reauth;
 mod rotate;
+mod share;
 mod slot;
 mod slot_key;
 mod slots;
@@ -51,6 +52,7 @@ pub use open::Opening;
 pub use passkey_store::PasskeyStore;
 pub use private::SlotPrivate;
 pub use reauth::{Administration, DEFAULT_REAUTH_LIMIT, Reauth};
+pub use share::{JoinedShares, Share, ShareError, ShareSet};
 pub use slot::{PrfSaltMode, SlotKind, SlotStatus};
 pub use slot_key::{SlotSecret, prf_input};
 pub use slots::{PasskeyEnrolment, PassphraseCost};

@@ -7,6 +7,7 @@ use super::{
     fields::{ANY, Fields, POSITIVE},
     ids::SlotId,
     item::Sealed,
+    share::ShareSet,
 };
 use crate::cbor::{Item, Writer};
 
@@ -154,7 +155,7 @@ pub(super) enum Unlock {
     Passkey(PasskeyUnlock),
     RecoveryCode,
     Passphrase(Argon),
-    Shares { needed: u64, made: u64, set_id: [u8; 8] },
+    Shares(ShareSet),
     ContactCode,
     Device,
 }
@@ -165,7 +166,7 @@ impl Unlock {
             Self::Passkey(_) => SlotKind::Passkey,
             Self::RecoveryCode => SlotKind::RecoveryCode,
             Self::Passphrase(_) => SlotKind::Passphrase,
-            Self::Shares { .. } => SlotKind::Shares,
+            Self::Shares(_) => SlotKind::Shares,
             Self::ContactCode => SlotKind::ContactCode,
             Self::Device => SlotKind::Device,
         }
@@ -186,8 +187,9 @@ impl Unlock {
             SlotKind::Passphrase => Argon::read(item).map(Self::Passphrase),
             SlotKind::Shares => {
                 let fields = Fields::of(item, &[1, 2, 3], "unlock")?;
-                let made = fields.number(2, 2..=16)?;
-                Ok(Self::Shares { needed: fields.number(1, 2..=made)?, made, set_id: fields.array(3)? })
+                let small = |key| fields.number(key, 2..=16).map(|number| u8::try_from(number).unwrap_or(0));
+                let set = ShareSet { needed: small(1)?, made: small(2)?, set_id: fields.array(3)? };
+                fields.expect(set.is_valid().then_some(Self::Shares(set)))
             }
             SlotKind::ContactCode => empty(Self::ContactCode),
             SlotKind::Device => empty(Self::Device),
@@ -218,8 +220,8 @@ impl Unlock {
                 }
             }
             Self::Passphrase(argon) => argon.write(writer),
-            Self::Shares { needed, made, set_id } => {
-                writer.map(3).unsigned(1).unsigned(*needed).unsigned(2).unsigned(*made);
+            Self::Shares(ShareSet { needed, made, set_id }) => {
+                writer.map(3).unsigned(1).unsigned(u64::from(*needed)).unsigned(2).unsigned(u64::from(*made));
                 writer.unsigned(3).bytes(set_id);
             }
             Self::RecoveryCode | Self::ContactCode | Self::Device => {

@@ -11,6 +11,7 @@ use super::{
     ids::{SlotId, VaultId},
     item::Sealed,
     keys::{self, label},
+    share::JoinedShares,
     slot::{EnabledSlot, PrfSaltMode, Suite, Unlock},
     suite,
 };
@@ -21,7 +22,7 @@ use crate::{
     webauthn::UvPrfOutput,
 };
 
-/// What a person, a device or an authenticator brings to open a slot. Shares come with a later version.
+/// What a person, a device or an authenticator brings to open a slot.
 #[non_exhaustive]
 pub enum SlotSecret<'a> {
     /// The PRF output of the passkey, evaluated with user verification on the slot's input.
@@ -32,6 +33,8 @@ pub enum SlotSecret<'a> {
     Code(&'a RecoveryCode),
     /// A passphrase.
     Passphrase(&'a str),
+    /// As many shares of one set as it needs, joined.
+    Shares(&'a JoinedShares),
     /// The 32 bytes in a device's key store.
     Device(&'a Secret<32>),
 }
@@ -134,7 +137,6 @@ fn input_key_material(
 ) -> Result<SecretBytes, VaultError> {
     let copy = |bytes: &[u8]| SecretBytes::new(bytes.to_vec());
     match (unlock, secret) {
-        (Unlock::Shares { .. }, _) => Err(VaultError::Unsupported("opening with shares")),
         (Unlock::Passkey(passkey), SlotSecret::Passkey(prf)) if passkey.pin.is_none() => {
             Ok(copy(prf.secret().expose()))
         }
@@ -149,6 +151,8 @@ fn input_key_material(
         (Unlock::Passphrase(argon), SlotSecret::Passphrase(text)) => {
             Ok(copy(argon.hash(text, ceiling)?.expose()))
         }
+        // Which set they are of does not matter: K_com judges.
+        (Unlock::Shares(_), SlotSecret::Shares(joined)) => Ok(copy(joined.secret().expose())),
         (Unlock::Device, SlotSecret::Device(device)) => Ok(copy(device.expose())),
         _ => Err(VaultError::WrongSecret),
     }

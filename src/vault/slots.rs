@@ -14,6 +14,7 @@ use super::{
     manifest::{DEFAULT_MOST_PASSKEYS, MAX_SLOTS},
     private::SlotPrivate,
     reauth::Administration,
+    share::{self, Share, ShareSet},
     slot::{Argon, EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Suite, Unlock},
     slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret},
     suite::{public_key, require_suite},
@@ -122,6 +123,35 @@ impl Administration<'_> {
         rng.fill_bytes(&mut salt);
         let unlock = Unlock::Passphrase(Argon { memory_kib, passes, lanes, salt });
         self.enrol(unlock, private, &SlotSecret::Passphrase(passphrase), None, rng)
+    }
+
+    /// Enrols a set of shares, any `needed` of which open the vault: 2 to `made`, which is at most 16
+    /// ([`VaultError::InvalidInput`]). The shares are shown once and kept nowhere; each is for one holder. Draws set_id (8),
+    /// the secret (32), `needed` - 1 times the coefficients (32), then as [`Administration::enrol_passkey`].
+    pub fn enrol_shares(
+        &mut self,
+        needed: u8,
+        made: u8,
+        private: SlotPrivate,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(SlotId, Vec<Share>), VaultError> {
+        if !(ShareSet { set_id: [0; 8], needed, made }).is_valid() {
+            return Err(VaultError::InvalidInput("2 to 16 shares, of which at least 2 are needed"));
+        }
+        let (set, joined, shares) = share::make(needed, made, rng);
+        let slot_id = self.enrol(Unlock::Shares(set), private, &SlotSecret::Shares(&joined), None, rng)?;
+        Ok((slot_id, shares))
+    }
+
+    /// Enrols a contact's code: it opens the vault for whoever has the envelope, too; where contact and storage might join
+    /// hands, shares are better. Draws as [`Administration::enrol_passkey`].
+    pub fn enrol_contact_code(
+        &mut self,
+        code: &RecoveryCode,
+        private: SlotPrivate,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<SlotId, VaultError> {
+        self.enrol(Unlock::ContactCode, private, &SlotSecret::Code(code), None, rng)
     }
 
     fn check_passkey(

@@ -7,8 +7,8 @@ use countersign::{
     secret::Secret,
     time::Moment,
     vault::{
-        Administration, CodeError, Envelope, Freshness, Opening, RecoveryCode, RollbackStore, Seen, SlotId,
-        SlotPrivate, SlotSecret, SlotView, Vault, VaultError, VaultId,
+        Administration, CodeError, Envelope, Freshness, JoinedShares, Opening, RecoveryCode, RollbackStore,
+        Seen, Share, SlotId, SlotPrivate, SlotSecret, SlotView, Vault, VaultError, VaultId,
     },
     webauthn::{PrfRefused, PrfSalt, UvPrfOutput},
 };
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     scripted_rng::ScriptedRng,
-    vectors::{array, hex},
+    vectors::{array, hex, list},
     world::TODAY,
 };
 
@@ -50,7 +50,7 @@ pub(crate) enum Given {
     Code(RecoveryCode),
     Passphrase(String),
     Device(Secret<32>),
-    Shares,
+    Shares(JoinedShares),
 }
 
 impl Given {
@@ -81,18 +81,19 @@ impl Given {
             return Ok(Self::Device(Secret::from_slice(&hex(secret)).unwrap()));
         }
         assert!(value.get("shares").is_some(), "unknown secret {value}");
-        Ok(Self::Shares)
+        let shares: Vec<Share> =
+            list(value, "shares").iter().map(|text| Share::parse(text.as_str().unwrap()).unwrap()).collect();
+        Ok(Self::Shares(JoinedShares::join(&shares).unwrap()))
     }
 
     pub(crate) fn secret(&self) -> SlotSecret<'_> {
-        const NO_SECRET: &str = "";
         match self {
             Self::Prf(output) => SlotSecret::Passkey(output),
             Self::PrfAndPin(output, pin) => SlotSecret::PasskeyWithPin(output, pin),
             Self::Code(code) => SlotSecret::Code(code),
             Self::Passphrase(text) => SlotSecret::Passphrase(text),
             Self::Device(secret) => SlotSecret::Device(secret),
-            Self::Shares => SlotSecret::Passphrase(NO_SECRET),
+            Self::Shares(joined) => SlotSecret::Shares(joined),
         }
     }
 }
