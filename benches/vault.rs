@@ -62,6 +62,7 @@ fn enrol(draft: &mut Administration<'_>, number: u8, rng: &mut SeededRng) -> Slo
         credential_id: &CredentialId::new(&[number; 32]).unwrap(),
         salt: PrfSaltMode::PerSlot([number; 32]),
         transports: &["internal"],
+        pin: None,
         private: private("passkey"),
     };
     draft.enrol_passkey(enrolment, &prf_output(number), &prf_output(number), rng).unwrap()

@@ -83,6 +83,7 @@ fn a_passkey_slot_has_the_keys_of_the_vector() {
         credential_id: &CredentialId::new(&hex(&vector["credential_id"])).unwrap(),
         salt,
         transports: &[],
+        pin: None,
         private: private("slot"),
     };
     let (first, second) = (uv_output(&output).unwrap(), uv_output(&output).unwrap());

@@ -303,7 +303,8 @@ fn host_items_are_put_replaced_listed_and_deleted_and_the_formats_own_are_not() 
 
 fn enrolment<'a>(rp_id: &'a RpId, credential_id: &'a CredentialId) -> PasskeyEnrolment<'a> {
     let salt = PrfSaltMode::PerSlot([9; 32]);
-    PasskeyEnrolment { rp_id, credential_id, salt, transports: &["usb", "nfc"], private: private("Key") }
+    let transports = &["usb", "nfc"];
+    PasskeyEnrolment { rp_id, credential_id, salt, transports, pin: None, private: private("Key") }
 }
 
 #[test]

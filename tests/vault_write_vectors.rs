@@ -8,15 +8,21 @@ use common::{
     vectors::{array, hex, list, vectors},
 };
 use countersign::{
+    cbor::{Item, Profile},
     rand_core::CryptoRng,
+    secret::Secret,
     time::{Moment, UnixTime},
     vault::{
-        Administration, Envelope, ItemId, MemoryStorage, Opening, PasskeyEnrolment, PassphraseCost, Prepared,
-        PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, Vault, VaultError, VaultId, VaultStorage, prf_input,
+        Administration, Envelope, ExtraPin, ItemId, MemoryStorage, Opening, PasskeyEnrolment, PassphraseCost,
+        Prepared, PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, Vault, VaultError, VaultId, VaultStorage,
+        prf_input,
     },
     webauthn::{CredentialId, RpId},
 };
 use serde_json::Value;
+
+/// What the vectors' extra PIN costs.
+const PIN_COST: PassphraseCost = PassphraseCost { memory_kib: 19_456, passes: 2, lanes: 1 };
 
 fn vault_a(vectors: &Value) -> &Value {
     &vectors["vaults"][0]
@@ -44,7 +50,7 @@ fn open_state(state: &Value) -> (Vault, MemoryStorage) {
 /// The time of a state, from its manifest's key 11.
 fn time_of(state: &Value) -> UnixTime {
     let manifest = hex(&state["manifest"]);
-    let item = countersign::cbor::Item::parse(&manifest, countersign::cbor::Profile::VAULT).unwrap();
+    let item = Item::parse(&manifest, Profile::VAULT).unwrap();
     UnixTime(item.map().unwrap().at(11).unwrap().unsigned().unwrap())
 }
 
@@ -89,6 +95,7 @@ fn enrol_passkey(
         credential_id: &CredentialId::new(&random("credential")).unwrap(),
         salt,
         transports,
+        pin: None,
         private,
     };
     draft.enrol_passkey(enrolment, &output(), &output(), rng)
@@ -294,4 +301,76 @@ fn remove_a_slot_which_rotates() {
     let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
     drop(rng);
     assert_same(&stored(&mut storage, &prepared), expected);
+}
+
+/// Each enabled slot of a manifest, byte for byte.
+fn enabled_slots(manifest: &[u8]) -> Vec<Vec<u8>> {
+    let manifest = Item::parse(manifest, Profile::VAULT).unwrap();
+    let slots = manifest.map().unwrap().at(8).unwrap().array().unwrap();
+    let status = |slot: &Item<'_>| slot.map().unwrap().at(3).unwrap().unsigned();
+    slots.filter(|slot| status(slot) == Some(1)).map(|slot| slot.raw().to_vec()).collect()
+}
+
+#[test]
+fn make_slots_of_the_other_kinds() {
+    let vectors = vectors("vault-v1-envelope");
+    let (vault, expected) = (&vectors["vaults"][1], state(&vectors["vaults"][1], 0));
+    let random = |name: &str| hex(&vault["randomness"][name]);
+    let slot =
+        |id: &str| ["kdf_salt", "slot_sk", "sak", "wrapped.nonce"].map(|name| format!("{name}.{id}.1"));
+    let seal = |id: &str, private: u8| {
+        [format!("seal.ikmE.{id}.1.1"), format!("sak.nonce.{id}.1.1"), format!("private.nonce.{private}")]
+    };
+    let named = |before: &[&str], rest: &[String]| -> Vec<String> {
+        before.iter().map(|name| (*name).to_owned()).chain(rest.iter().cloned()).collect()
+    };
+    let names = [
+        named(&["vault_id", "vrk.1", "pin.salt", "slot_id.static"], &slot("d76c")),
+        named(&["slot_id.vault-1"], &slot("ab0c")),
+        named(&["slot_id.vault-2"], &slot("4577")),
+        named(&["set_id", "share.secret", "share.coeff", "slot_id.shares"], &slot("eacc")),
+        named(&["code.contact", "slot_id.contact"], &slot("f28e")),
+        named(&["device.secret", "slot_id.device"], &slot("048e")),
+        seal("048e", 6).to_vec(),
+        seal("4577", 3).to_vec(),
+        seal("ab0c", 2).to_vec(),
+        seal("d76c", 1).to_vec(),
+        seal("eacc", 4).to_vec(),
+        seal("f28e", 5).to_vec(),
+    ]
+    .concat();
+    let mut rng = named_draws(vault, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let created = time_of(expected).0 - 60;
+    let vault_id = VaultId::make(&mut rng);
+    let mut draft = Administration::new_vault(vault_id, None, &mut rng).unwrap();
+    let vault_salt = PrfSaltMode::PerVault(random("prf_salt.vault").try_into().unwrap());
+    let view = Envelope::decode(&hex(&expected["envelope"])).unwrap();
+    for (name, salt, label, pin) in [
+        ("s", PrfSaltMode::Static, "Static salt with extra PIN", Some("0123")),
+        ("v1", vault_salt, "Per-vault salt 1", None),
+        ("v2", vault_salt, "Per-vault salt 2", None),
+    ] {
+        let credential = random(&format!("cred.{name}"));
+        let output = || evaluate(&random(&format!("cred_random.{name}")), &prf_input(&vault_id, &salt));
+        let slot = view.slot_of_credential(&credential).unwrap();
+        let enrolment = PasskeyEnrolment {
+            rp_id: &RpId::new(slot.rp_id().unwrap()).unwrap(),
+            credential_id: &CredentialId::new(&credential).unwrap(),
+            salt,
+            transports: &slot.transports(),
+            pin: pin.map(|pin| ExtraPin { pin, cost: PIN_COST }),
+            private: private(label, created),
+        };
+        draft.enrol_passkey(enrolment, &output(), &output(), &mut rng).unwrap();
+    }
+    draft.enrol_shares(2, 3, private("2 of 3", created), &mut rng).unwrap();
+    let code = RecoveryCode::make(&mut rng);
+    draft.enrol_contact_code(&code, private("A friend", created), &mut rng).unwrap();
+    let device = Secret::make_random(&mut rng);
+    draft.enrol_device(&device, private("Laptop", created), &mut rng).unwrap();
+    let prepared = draft.finish(time_of(expected), &mut rng).unwrap();
+    drop(rng);
+    let made = enabled_slots(&prepared.write().manifest);
+    assert_eq!(made.len(), 6);
+    assert_eq!(made, enabled_slots(&hex(&expected["manifest"])));
 }

@@ -3,16 +3,33 @@
 use alloc::{string::String, vec::Vec};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use rand_core::CryptoRng;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{error::VaultError, slot::Argon};
+use super::{error::VaultError, slot::Argon, slots::PassphraseCost};
 use crate::secret::Secret;
 
 const MAX_TEXT: usize = 1024;
 const MAX_WORK: u64 = 4_194_304;
 
 impl Argon {
+    /// The parameters of a new slot, whose text is checked beforehand: one that no slot can ever be opened with is the
+    /// caller's fault. Draws the salt (16).
+    pub(super) fn make(
+        text: &str,
+        cost: PassphraseCost,
+        ceiling_kib: Option<u64>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, VaultError> {
+        normalize(text).map_err(|_| VaultError::InvalidInput("a passphrase or PIN of 1 to 1024 bytes"))?;
+        let PassphraseCost { memory_kib, passes, lanes } = cost;
+        let mut argon = Self { memory_kib, passes, lanes, salt: [0; 16] };
+        argon.check(ceiling_kib)?;
+        rng.fill_bytes(&mut argon.salt);
+        Ok(argon)
+    }
+
     /// Refuses parameters outside the format's bounds, and those above what the host affords.
     pub(super) fn check(&self, ceiling_kib: Option<u64>) -> Result<(), VaultError> {
         let within = (19_456..=1_048_576).contains(&self.memory_kib)

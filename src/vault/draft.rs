@@ -47,6 +47,7 @@ pub struct Draft<'v> {
     pub(super) items: BTreeMap<ItemId, DraftItem>,
     pub(super) deleted: BTreeSet<ItemId>,
     pub(super) rotated: bool,
+    pub(super) argon2_ceiling_kib: Option<u64>,
 }
 
 /// An item version that will be written, and how it will be found.
@@ -59,6 +60,7 @@ pub(super) struct DraftItem {
 pub struct Prepared {
     write: Write,
     state: State,
+    argon2_ceiling_kib: Option<u64>,
 }
 
 impl Prepared {
@@ -84,7 +86,8 @@ impl Prepared {
             return Err(VaultError::StaleWrite);
         }
         // One's own first state needs nobody to vouch for it.
-        let vault = Vault::new(self.state, Freshness::Checked, None, now);
+        let mut vault = Vault::new(self.state, Freshness::Checked, None, now);
+        vault.argon2_ceiling_kib = self.argon2_ceiling_kib;
         vault.remember(memory)?;
         Ok(vault)
     }
@@ -143,6 +146,7 @@ impl<'v> Draft<'v> {
             items: BTreeMap::new(),
             deleted: BTreeSet::new(),
             rotated: false,
+            argon2_ceiling_kib: vault.and_then(|vault| vault.argon2_ceiling_kib),
         }
     }
 
@@ -245,8 +249,8 @@ impl<'v> Draft<'v> {
             delete: self.deleted.iter().copied().collect(),
             index_id: index_id(&self.root.index()),
         };
-        let Self { root, manifest, .. } = self;
-        Ok(Prepared { write, state: State { root, manifest, hash, rows } })
+        let Self { root, manifest, argon2_ceiling_kib, .. } = self;
+        Ok(Prepared { write, state: State { root, manifest, hash, rows }, argon2_ceiling_kib })
     }
 
     /// The next epoch, with the base first among its ancestors.

@@ -6,9 +6,8 @@
 //! one [`Write`], which the host stores as a whole or not at all. [`PasskeyStore`] does that over a [`VaultStorage`], and
 //! serves as the authenticator's own store.
 //!
-//! Slots of all kinds can be enrolled, opened and refreshed, and are kept through a rotation, but for the extra PIN of a
-//! passkey, which cannot be enrolled yet. Suite 2 (X-Wing) is read and kept; opening by such a slot and rotating a vault
-//! that has one are [`VaultError::Unsupported`].
+//! Slots of all kinds can be enrolled, opened and refreshed, and are kept through a rotation. Suite 2 (X-Wing) is read and
+//! kept; opening by such a slot and rotating a vault that has one are [`VaultError::Unsupported`].
 
 mod argon;
 mod code;
@@ -55,6 +54,6 @@ pub use reauth::{Administration, DEFAULT_REAUTH_LIMIT, Reauth};
 pub use share::{JoinedShares, Share, ShareError, ShareSet};
 pub use slot::{PrfSaltMode, SlotKind, SlotStatus};
 pub use slot_key::{SlotSecret, prf_input};
-pub use slots::{PasskeyEnrolment, PassphraseCost};
+pub use slots::{ExtraPin, PasskeyEnrolment, PassphraseCost};
 pub use storage::{Base, ItemPut, ItemSource, StorageError, StoredVault, Tag, VaultStorage, Write};
 pub use vault::{OpenItem, Vault};

@@ -6,7 +6,7 @@ use super::{
     ids::{SlotId, VaultId},
     keys::RootKey,
     memory::{self, Freshness, RollbackStore},
-    slot_key::{SlotKeyInput, SlotOwnKeys, SlotSecret},
+    slot_key::{SlotKeyInput, SlotOwnKeys, SlotSecret, input_key_material},
     suite::{SealContext, require_suite},
     vault::{State, Vault},
 };
@@ -24,7 +24,8 @@ pub struct Opening<'a> {
     /// Now: from it on the opening is proof of who is there ([`Vault::opening_proof`]). Left out, it is power-up, and the
     /// proof has grown old already.
     pub now: Moment,
-    /// The most memory that Argon2 may ask for, in KiB, where the host gives less than the format's bound.
+    /// The most memory that Argon2 may ask for, in KiB, where the host gives less than the format's bound; in changes of
+    /// the open vault, too.
     pub argon2_ceiling_kib: Option<u64>,
 }
 
@@ -53,9 +54,11 @@ pub(super) fn open(
     }
     manifest.check_policy()?;
     // 5.
-    let now = opening.now;
+    let (now, ceiling) = (opening.now, opening.argon2_ceiling_kib);
     let freshness = recall(&state, opening.memory)?;
-    Ok((Vault::new(state, freshness, Some(*slot_id), now), freshness))
+    let mut vault = Vault::new(state, freshness, Some(*slot_id), now);
+    vault.argon2_ceiling_kib = ceiling;
+    Ok((vault, freshness))
 }
 
 /// Steps 2 and 3 as far as the vault root key: slot keys, wrapped, slot_pk, seal.
@@ -68,7 +71,8 @@ pub(super) fn unseal(
     let manifest = &envelope.manifest;
     let slot = manifest.enabled_slot(slot_id).ok_or(VaultError::WrongSecret)?;
     require_suite(slot.suite)?;
-    let keys = SlotKeyInput::of(&manifest.vault_id, slot).derive(secret, ceiling)?;
+    let ikm = input_key_material(&slot.unlock, secret, ceiling)?;
+    let keys = SlotKeyInput::of(&manifest.vault_id, slot).derive(&ikm);
     if !keys.commits_to(&slot.k_com) {
         return Err(VaultError::WrongSecret);
     }

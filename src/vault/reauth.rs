@@ -72,7 +72,7 @@ impl Vault {
         if crate::crypto::sha256(&envelope.manifest_bytes) != self.state().hash {
             return Err(VaultError::StaleWrite);
         }
-        open::unseal(envelope, slot_id, secret, None)?;
+        open::unseal(envelope, slot_id, secret, self.argon2_ceiling_kib)?;
         Ok(Reauth { vault_id: self.vault_id(), slot_id: Some(*slot_id), ticks: now.ticks })
     }
 

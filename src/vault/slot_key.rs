@@ -103,14 +103,9 @@ impl SlotKeyInput<'_> {
     }
 
     /// PRK = Extract(kdf_salt, IKM); OKM = Expand(PRK, L("slot-key") || ctx, 64).
-    pub(super) fn derive(
-        &self,
-        secret: &SlotSecret<'_>,
-        ceiling: Option<u64>,
-    ) -> Result<SlotKeys, VaultError> {
-        let ikm = input_key_material(self.unlock, secret, ceiling)?;
+    pub(super) fn derive(&self, ikm: &SecretBytes) -> SlotKeys {
         let prk = Hkdf::extract(self.kdf_salt, ikm.expose());
-        Ok(SlotKeys(prk.expand(&[&label("slot-key"), &self.context()])))
+        SlotKeys(prk.expand(&[&label("slot-key"), &self.context()]))
     }
 
     /// ctx = C\[vault_id, slot_id, kind, suite, h(rp_id), h(credential_id), uv].
@@ -129,8 +124,8 @@ impl SlotKeyInput<'_> {
     }
 }
 
-/// The IKM column of the table of kinds.
-fn input_key_material(
+/// The IKM column of the table of kinds. It does not depend on kdf_salt: who gives a slot new keys computes it once.
+pub(super) fn input_key_material(
     unlock: &Unlock,
     secret: &SlotSecret<'_>,
     ceiling: Option<u64>,

@@ -16,11 +16,11 @@ use super::{
     reauth::Administration,
     share::{self, Share, ShareSet},
     slot::{Argon, EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Suite, Unlock},
-    slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret},
+    slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret, input_key_material},
     suite::{public_key, require_suite},
 };
 use crate::{
-    secret::Secret,
+    secret::{Secret, SecretBytes},
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
 
@@ -35,8 +35,18 @@ pub struct PasskeyEnrolment<'a> {
     pub salt: PrfSaltMode,
     /// Its transports, by their WebAuthn names.
     pub transports: &'a [&'a str],
+    /// An extra PIN to open the slot with, where there is to be one: more guessing for a thief of PRF outputs.
+    pub pin: Option<ExtraPin<'a>>,
     /// What the owner is to know about the slot.
     pub private: SlotPrivate,
+}
+
+/// A PIN that a passkey's slot asks for beside the passkey; nothing counts its tries.
+pub struct ExtraPin<'a> {
+    /// 1 to 1024 bytes in NFC.
+    pub pin: &'a str,
+    /// What trying one costs.
+    pub cost: PassphraseCost,
 }
 
 /// What trying one passphrase costs (Argon2id).
@@ -61,10 +71,11 @@ impl Administration<'_> {
     /// Enrols a passkey. `first` and `second` are the PRF outputs of two separate assertions: where they differ, nothing
     /// is enrolled, since the passkey would not open the vault again.
     ///
-    /// Draws slot_id (16), kdf_salt (32), slot_sk (32), SAK (32), a nonce (12); so do the other enrolments.
+    /// Draws, where there is an extra PIN, its Argon2id salt (16); then slot_id (16), kdf_salt (32), slot_sk (32), SAK (32), a nonce (12); so do the other enrolments.
     ///
     /// Errors: [`VaultError::UnstablePrf`], [`VaultError::AlreadyEnrolled`], [`VaultError::PolicyViolation`],
-    /// [`VaultError::InvalidInput`], [`VaultError::Unchecked`], [`VaultError::TooLarge`]. Whether the passkey lives in
+    /// [`VaultError::InvalidInput`], [`VaultError::Unchecked`], [`VaultError::TooLarge`], and for the extra PIN those of
+    /// [`Administration::enrol_passphrase`]. Whether the passkey lives in
     /// this very vault is for the caller to see who knows the items (`PasskeyStore` does).
     pub fn enrol_passkey(
         &mut self,
@@ -73,16 +84,24 @@ impl Administration<'_> {
         second: &UvPrfOutput,
         rng: &mut dyn CryptoRng,
     ) -> Result<SlotId, VaultError> {
-        let PasskeyEnrolment { rp_id, credential_id, salt, transports, private } = enrolment;
+        let PasskeyEnrolment { rp_id, credential_id, salt, transports, pin, private } = enrolment;
         self.check_passkey(rp_id, credential_id, &salt)?;
+        // As good as comparing K_com, which is made of it and of what both have in common.
+        if !first.secret().ct_eq(second.secret().expose()) {
+            return Err(VaultError::UnstablePrf);
+        }
+        let argon = pin.as_ref().map(|pin| Argon::make(pin.pin, pin.cost, self.argon2_ceiling_kib, rng));
         let unlock = Unlock::Passkey(PasskeyUnlock {
             rp_id: rp_id.as_str().into(),
             credential_id: credential_id.as_bytes().to_vec(),
             salt,
-            pin: None,
+            pin: argon.transpose()?,
         });
-        let (secret, again) = (SlotSecret::Passkey(first), SlotSecret::Passkey(second));
-        let slot_id = self.enrol(unlock, private, &secret, Some(&again), rng)?;
+        let secret = match pin {
+            Some(pin) => SlotSecret::PasskeyWithPin(first, pin.pin),
+            None => SlotSecret::Passkey(first),
+        };
+        let slot_id = self.enrol(unlock, private, &secret, rng)?;
         if let Some(slot) = self.drafted_slot(&slot_id) {
             slot.transports = transport_bits(transports);
         }
@@ -96,7 +115,7 @@ impl Administration<'_> {
         private: SlotPrivate,
         rng: &mut dyn CryptoRng,
     ) -> Result<SlotId, VaultError> {
-        self.enrol(Unlock::RecoveryCode, private, &SlotSecret::Code(code), None, rng)
+        self.enrol(Unlock::RecoveryCode, private, &SlotSecret::Code(code), rng)
     }
 
     /// Enrols a device by 32 random bytes in its key store. Draws as [`Administration::enrol_passkey`].
@@ -106,11 +125,12 @@ impl Administration<'_> {
         private: SlotPrivate,
         rng: &mut dyn CryptoRng,
     ) -> Result<SlotId, VaultError> {
-        self.enrol(Unlock::Device, private, &SlotSecret::Device(secret), None, rng)
+        self.enrol(Unlock::Device, private, &SlotSecret::Device(secret), rng)
     }
 
-    /// Enrols a passphrase at a cost within the format's bounds ([`VaultError::PolicyViolation`]). Draws the salt of
-    /// Argon2id (16), then as [`Administration::enrol_passkey`].
+    /// Enrols a passphrase: 1 to 1024 bytes in NFC ([`VaultError::InvalidInput`]), at a cost within the format's bounds
+    /// ([`VaultError::PolicyViolation`]) and the host's ceiling ([`VaultError::Unsupported`]). Draws the salt of Argon2id
+    /// (16), then as [`Administration::enrol_passkey`].
     pub fn enrol_passphrase(
         &mut self,
         passphrase: &str,
@@ -118,11 +138,8 @@ impl Administration<'_> {
         private: SlotPrivate,
         rng: &mut dyn CryptoRng,
     ) -> Result<SlotId, VaultError> {
-        let PassphraseCost { memory_kib, passes, lanes } = cost;
-        let mut salt = [0; 16];
-        rng.fill_bytes(&mut salt);
-        let unlock = Unlock::Passphrase(Argon { memory_kib, passes, lanes, salt });
-        self.enrol(unlock, private, &SlotSecret::Passphrase(passphrase), None, rng)
+        let argon = Argon::make(passphrase, cost, self.argon2_ceiling_kib, rng)?;
+        self.enrol(Unlock::Passphrase(argon), private, &SlotSecret::Passphrase(passphrase), rng)
     }
 
     /// Enrols a set of shares, any `needed` of which open the vault: 2 to `made`, which is at most 16
@@ -139,7 +156,7 @@ impl Administration<'_> {
             return Err(VaultError::InvalidInput("2 to 16 shares, of which at least 2 are needed"));
         }
         let (set, joined, shares) = share::make(needed, made, rng);
-        let slot_id = self.enrol(Unlock::Shares(set), private, &SlotSecret::Shares(&joined), None, rng)?;
+        let slot_id = self.enrol(Unlock::Shares(set), private, &SlotSecret::Shares(&joined), rng)?;
         Ok((slot_id, shares))
     }
 
@@ -151,7 +168,7 @@ impl Administration<'_> {
         private: SlotPrivate,
         rng: &mut dyn CryptoRng,
     ) -> Result<SlotId, VaultError> {
-        self.enrol(Unlock::ContactCode, private, &SlotSecret::Code(code), None, rng)
+        self.enrol(Unlock::ContactCode, private, &SlotSecret::Code(code), rng)
     }
 
     fn check_passkey(
@@ -188,7 +205,6 @@ impl Administration<'_> {
         unlock: Unlock,
         private: SlotPrivate,
         secret: &SlotSecret<'_>,
-        again: Option<&SlotSecret<'_>>,
         rng: &mut dyn CryptoRng,
     ) -> Result<SlotId, VaultError> {
         self.require_checked()?;
@@ -211,13 +227,8 @@ impl Administration<'_> {
             private: Sealed::EMPTY,
             transports: None,
         };
-        let keys = self.key_slot(&mut slot, secret, rng)?;
-        if let Some(again) = again {
-            let input = SlotKeyInput::of(&self.manifest.vault_id, &slot);
-            if !input.derive(again, None)?.commits_to(&keys.commitment()) {
-                return Err(VaultError::UnstablePrf);
-            }
-        }
+        let ikm = input_key_material(&slot.unlock, secret, self.argon2_ceiling_kib)?;
+        let keys = self.key_slot(&mut slot, &ikm, rng);
         self.wrap_slot(&mut slot, &keys, rng)?;
         let position = self.manifest.slots.partition_point(|other| other.slot_id() < slot_id);
         self.manifest.slots.insert(position, Slot::Enabled(Box::new(slot)));
@@ -228,16 +239,11 @@ impl Administration<'_> {
 
 impl Draft<'_> {
     /// A new kdf_salt (drawn: 32) and the keys that the secret gives with it.
-    fn key_slot(
-        &self,
-        slot: &mut EnabledSlot,
-        secret: &SlotSecret<'_>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<SlotKeys, VaultError> {
+    fn key_slot(&self, slot: &mut EnabledSlot, ikm: &SecretBytes, rng: &mut dyn CryptoRng) -> SlotKeys {
         rng.fill_bytes(&mut slot.kdf_salt);
-        let keys = SlotKeyInput::of(&self.manifest.vault_id, slot).derive(secret, None)?;
+        let keys = SlotKeyInput::of(&self.manifest.vault_id, slot).derive(ikm);
         slot.k_com = keys.commitment();
-        Ok(keys)
+        keys
     }
 
     /// New keys of the slot's own (drawn: 32, 32), wrapped (drawn: 12), and noted for sealing.
@@ -265,6 +271,12 @@ impl Draft<'_> {
         self.vault.map_or(Ok(()), |vault| vault.require_checked())
     }
 
+    /// Sets the most memory that Argon2 may ask for, in KiB; otherwise it is what [`Opening`](super::Opening) said, and
+    /// for a new vault the format's bound.
+    pub fn set_argon2_ceiling(&mut self, ceiling_kib: Option<u64>) {
+        self.argon2_ceiling_kib = ceiling_kib;
+    }
+
     /// Replaces the private part of a slot.
     pub fn set_slot_private(&mut self, id: &SlotId, private: SlotPrivate) -> Result<(), VaultError> {
         self.manifest.slot(id).and_then(Slot::private).ok_or(VaultError::NotFound)?;
@@ -276,7 +288,8 @@ impl Draft<'_> {
     /// nothing in states sealed from now on. The PRF salt stays. Due after a rotation ([`Vault::refresh_due`]); may share
     /// one write with it. Draws kdf_salt (32), slot_sk (32), SAK (32), a nonce (12).
     ///
-    /// Errors: [`VaultError::NotFound`], [`VaultError::WrongSecret`].
+    /// Errors: [`VaultError::NotFound`], [`VaultError::WrongSecret`], [`VaultError::Unsupported`] for a cost above the
+    /// host's ceiling and for a suite that this build has not.
     ///
     /// [`Vault::refresh_due`]: super::Vault::refresh_due
     pub fn refresh(
@@ -287,14 +300,15 @@ impl Draft<'_> {
     ) -> Result<(), VaultError> {
         let mut slot = self.manifest.enabled_slot(id).cloned().ok_or(VaultError::NotFound)?;
         require_suite(slot.suite)?;
-        let current = SlotKeyInput::of(&self.manifest.vault_id, &slot).derive(secret, None)?;
+        let ikm = input_key_material(&slot.unlock, secret, self.argon2_ceiling_kib)?;
+        let current = SlotKeyInput::of(&self.manifest.vault_id, &slot).derive(&ikm);
         if !current.commits_to(&slot.k_com) {
             return Err(VaultError::WrongSecret);
         }
         let private = self.load_private(id)?;
         slot.born = EnabledSlot::BORN_WITH_WRITE;
         slot.slot_gen = slot.slot_gen.checked_add(1).ok_or(VaultError::TooLarge)?;
-        let keys = self.key_slot(&mut slot, secret, rng)?;
+        let keys = self.key_slot(&mut slot, &ikm, rng);
         self.wrap_slot(&mut slot, &keys, rng)?;
         self.privates.insert(*id, private);
         if let Some(place) = self.drafted_slot(id) {

@@ -102,12 +102,20 @@ pub struct Vault {
     accepted: bool,
     pub(super) opened: Reauth,
     pub(super) reauth_limit: u64,
+    pub(super) argon2_ceiling_kib: Option<u64>,
 }
 
 impl Vault {
     pub(super) fn new(state: State, freshness: Freshness, slot_id: Option<SlotId>, now: Moment) -> Self {
         let opened = Reauth { vault_id: state.manifest.vault_id, slot_id, ticks: now.ticks };
-        Self { state, freshness, accepted: false, opened, reauth_limit: DEFAULT_REAUTH_LIMIT }
+        Self {
+            state,
+            freshness,
+            accepted: false,
+            opened,
+            reauth_limit: DEFAULT_REAUTH_LIMIT,
+            argon2_ceiling_kib: None,
+        }
     }
 
     pub(super) fn state(&self) -> &State {

@@ -239,6 +239,7 @@ fn make_vault(
         credential_id: &registered.credential_id,
         salt: PrfSaltMode::Static,
         transports: &key.transports(),
+        pin: None,
         private: passkey_private(registered, "quickstart"),
     };
     let slot =

@@ -86,6 +86,7 @@ pub(super) fn run(places: &Places, arguments: EnrollArgs) -> Result<Outcome, Fai
         credential_id: &credential,
         salt,
         transports: &key.transports(),
+        pin: None,
         private,
     };
     let proof = open.store.vault().opening_proof();
