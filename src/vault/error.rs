@@ -14,7 +14,9 @@ pub enum VaultError {
     /// A version, suite, kind or cost that this build does not have.
     Unsupported(&'static str),
     /// The secret does not open the slot: it is wrong, or the storage altered the slot. Without the secret the two
-    /// cannot be told apart.
+    /// cannot be told apart. A passkey's PRF output is wrong, too, if it comes from the secret for assertions without user
+    /// verification, from an input that did not go through WebAuthn's SHA-256("WebAuthn PRF" || 00 || input), or from a
+    /// copy of the passkey on a device that has other secrets ([`VaultError::help`]).
     WrongSecret,
     /// The secret was right, and the rest was altered, or is another vault than the host expects.
     Tampered(&'static str),
@@ -24,7 +26,8 @@ pub enum VaultError {
     Rollback,
     /// A state that does not descend from what this client has seen.
     Fork,
-    /// Two assertions of one passkey gave two PRF outputs: it would lock its owner out, so nothing was enabled.
+    /// Two assertions of one passkey gave two PRF outputs: it would lock its owner out, so nothing was enabled; the passkey
+    /// stays what it was, supported at most.
     UnstablePrf,
     /// The passkey lives in this very vault, so it could not be reached to open it.
     Circular,
@@ -50,6 +53,25 @@ pub enum VaultError {
     Storage(StorageError),
     /// The rollback memory could not be read or written.
     Memory,
+}
+
+impl VaultError {
+    /// What may have caused it, or what to do next, where the sentence of [`Display`](fmt::Display) does not say so. For
+    /// people who can look into the matter.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::WrongSecret => Some(
+                "a passkey's secret is also wrong if it was evaluated without user verification, on an input \
+                 without the hash that WebAuthn puts before it, or by another device that shares the passkey \
+                 but not its secrets",
+            ),
+            Self::UnstablePrf => Some(
+                "the vault is as it was, and the passkey still signs in; try again later, or with another \
+                 browser or device",
+            ),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for VaultError {

@@ -122,7 +122,11 @@ impl From<VaultError> for Failure {
             }
             _ => (Exit::Failed, "vault"),
         };
-        Self::new(exit, code, error.to_string())
+        let failure = Self::new(exit, code, error.to_string());
+        match error.help() {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
     }
 }
 
