@@ -401,7 +401,7 @@ fn the_last_slot_and_the_last_verified_fallback_stay() {
     let enrolled =
         store.administer(&proof, now, |draft, _, rng| draft.enrol_recovery_code(&code, verified, rng));
     let code_slot = enrolled.unwrap();
-    assert_eq!(remove(&mut store, code_slot), Err(VaultError::LastSlot));
+    assert_eq!(remove(&mut store, code_slot), Err(VaultError::LastFallback));
     let key_gen = store.vault().key_gen();
     remove(&mut store, slot).unwrap();
     assert_eq!(store.vault().key_gen(), key_gen + 1, "a removal rotates");

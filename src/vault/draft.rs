@@ -103,9 +103,7 @@ impl Administration<'_> {
         if vault_id.0 == [0; 16] {
             return Err(VaultError::InvalidInput("a vault id of zero"));
         }
-        if policy.as_ref().is_some_and(|policy| !policy.is_valid()) {
-            return Err(VaultError::InvalidInput("policy"));
-        }
+        require_valid(policy.as_ref())?;
         let manifest = Manifest {
             vault_id,
             epoch: 0,
@@ -121,6 +119,15 @@ impl Administration<'_> {
             backup: None,
         };
         Ok(Self { draft: Draft::with(None, RootKey::make(vault_id, rng), manifest) })
+    }
+
+    /// Sets, replaces or removes the vault's policy. The slots that this change leaves are held against it when the change
+    /// is finished: what they violate ([`VaultError::PolicyViolation`]) is not written. A person's organisation sets it;
+    /// whoever opens the vault is a peer, so it binds clients that keep to it.
+    pub fn set_policy(&mut self, policy: Option<Policy>) -> Result<(), VaultError> {
+        require_valid(policy.as_ref())?;
+        self.draft.manifest.policy = policy;
+        Ok(())
     }
 
     /// [`Draft::finish`].
@@ -326,6 +333,11 @@ impl<'v> Draft<'v> {
         }
         if rows.len() > MAX_ITEMS { Err(VaultError::TooLarge) } else { Ok((put, rows)) }
     }
+}
+
+/// Refuses what the format cannot express.
+fn require_valid(policy: Option<&Policy>) -> Result<(), VaultError> {
+    if policy.is_none_or(Policy::is_valid) { Ok(()) } else { Err(VaultError::InvalidInput("policy")) }
 }
 
 /// Seals the vault root key to the slot, and wraps its SAK for the next rotation.

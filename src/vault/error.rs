@@ -33,6 +33,9 @@ pub enum VaultError {
     Circular,
     /// A vault needs at least one slot that opens it.
     LastSlot,
+    /// The slot is the last that was seen to open the vault without a passkey
+    /// ([`LastFallback`](super::LastFallback)).
+    LastFallback,
     /// No such slot or item, or a slot that is not enabled.
     NotFound,
     /// The passkey opens this vault already.
@@ -89,6 +92,9 @@ impl fmt::Display for VaultError {
             }
             Self::Circular => f.write_str("the passkey is kept in this very vault and cannot open it"),
             Self::LastSlot => f.write_str("the vault would have no slot left that opens it"),
+            Self::LastFallback => f.write_str(
+                "it is the last tested way into the vault without a passkey; test another one first",
+            ),
             Self::NotFound => f.write_str("no such slot or item"),
             Self::AlreadyEnrolled => f.write_str("the passkey opens this vault already"),
             Self::TooLarge => f.write_str("larger than a vault allows"),

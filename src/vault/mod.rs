@@ -51,6 +51,7 @@ pub use open::Opening;
 pub use passkey_store::PasskeyStore;
 pub use private::SlotPrivate;
 pub use reauth::{Administration, DEFAULT_REAUTH_LIMIT, Reauth};
+pub use rotate::{LastFallback, OldSeal, Removal, RemovalAdvice};
 pub use share::{JoinedShares, Share, ShareError, ShareSet};
 pub use slot::{PrfSaltMode, SlotKind, SlotStatus};
 pub use slot_key::{SlotSecret, prf_input};

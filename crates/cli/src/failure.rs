@@ -114,6 +114,7 @@ impl From<VaultError> for Failure {
             VaultError::UnstablePrf => (Exit::Failed, "unstable-prf"),
             VaultError::Circular => (Exit::Failed, "circular"),
             VaultError::LastSlot => (Exit::Failed, "last-slot"),
+            VaultError::LastFallback => (Exit::Failed, "last-fallback"),
             VaultError::AlreadyEnrolled => (Exit::Failed, "already-enrolled"),
             VaultError::TooLarge => (Exit::Failed, "too-large"),
             VaultError::Unchecked => {
