@@ -38,7 +38,7 @@ pub enum VaultError {
     LastFallback,
     /// No such slot or item, or a slot that is not enabled.
     NotFound,
-    /// The passkey opens this vault already.
+    /// The passkey has a slot in this vault already.
     AlreadyEnrolled,
     /// An item, a label or the vault as a whole would be larger than the format allows.
     TooLarge,
@@ -96,7 +96,7 @@ impl fmt::Display for VaultError {
                 "it is the last tested way into the vault without a passkey; test another one first",
             ),
             Self::NotFound => f.write_str("no such slot or item"),
-            Self::AlreadyEnrolled => f.write_str("the passkey opens this vault already"),
+            Self::AlreadyEnrolled => f.write_str("the passkey has a slot in this vault already"),
             Self::TooLarge => f.write_str("larger than a vault allows"),
             Self::InvalidInput(what) => write!(f, "invalid input: {what}"),
             Self::Unchecked => f.write_str(

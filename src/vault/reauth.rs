@@ -7,10 +7,11 @@ use super::{
     error::VaultError,
     ids::{SlotId, VaultId},
     open,
+    private::SlotPrivate,
     slot_key::SlotSecret,
     vault::Vault,
 };
-use crate::time::Moment;
+use crate::time::{Moment, UnixTime};
 
 /// How old a proof may be, in milliseconds, where the host sets nothing else: five minutes.
 pub const DEFAULT_REAUTH_LIMIT: u64 = 5 * 60 * 1000;
@@ -58,10 +59,11 @@ impl Vault {
     }
 
     /// A fresh proof: brings the secret of a slot of the open vault again. `envelope` is the state that is open, as the
-    /// storage has it.
+    /// storage has it. Nothing is changed by it, so it also serves as a test of a slot that is seldom used
+    /// ([`Draft::mark_verified`]).
     ///
     /// Errors: as [`Envelope::open`] up to the vault root key; [`VaultError::StaleWrite`]: the envelope is of another
-    /// state than the open one.
+    /// state than the open one; [`VaultError::Tampered`]: the slot opens to another key.
     pub fn reauthenticate(
         &self,
         envelope: &Envelope,
@@ -72,7 +74,10 @@ impl Vault {
         if crate::crypto::sha256(&envelope.manifest_bytes) != self.state().hash {
             return Err(VaultError::StaleWrite);
         }
-        open::unseal(envelope, slot_id, secret, self.argon2_ceiling_kib)?;
+        let root = open::unseal(envelope, slot_id, secret, self.argon2_ceiling_kib)?;
+        if !root.secret().ct_eq(self.state().root.secret().expose()) {
+            return Err(VaultError::Tampered("sealed vault key"));
+        }
         Ok(Reauth { vault_id: self.vault_id(), slot_id: Some(*slot_id), ticks: now.ticks })
     }
 
@@ -81,6 +86,29 @@ impl Vault {
     pub fn administer(&self, proof: &Reauth, now: Moment) -> Result<Administration<'_>, VaultError> {
         proof.require(&self.vault_id(), now, self.reauth_limit)?;
         Ok(Administration { draft: self.draft() })
+    }
+}
+
+impl Draft<'_> {
+    /// Notes in the slot of a proof that it was used, `time` being today: what opened the vault also works.
+    /// [`VaultError::NotFound`]: the proof names no slot (the vault's maker), or one that is gone.
+    pub fn mark_used(&mut self, proof: &Reauth, time: UnixTime) -> Result<(), VaultError> {
+        self.stamp(proof, |private| {
+            private.last_used = private.last_used.max(Some(time.0));
+            private.last_verified = private.last_verified.max(Some(time.0));
+        })
+    }
+
+    /// Notes in the slot of a proof that it was tested: it opens the vault, and was not used for that.
+    /// [`VaultError::NotFound`]: the proof names no slot, or one that is gone.
+    pub fn mark_verified(&mut self, proof: &Reauth, time: UnixTime) -> Result<(), VaultError> {
+        self.stamp(proof, |private| private.last_verified = private.last_verified.max(Some(time.0)))
+    }
+
+    fn stamp(&mut self, proof: &Reauth, edit: impl FnOnce(&mut SlotPrivate)) -> Result<(), VaultError> {
+        let slot_id = proof.slot_id.filter(|_| proof.vault_id == self.manifest.vault_id);
+        let slot_id = slot_id.filter(|slot_id| self.manifest.enabled_slot(slot_id).is_some());
+        self.edit_slot_private(&slot_id.ok_or(VaultError::NotFound)?, edit)
     }
 }
 

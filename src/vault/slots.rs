@@ -86,22 +86,12 @@ impl Administration<'_> {
     ) -> Result<SlotId, VaultError> {
         let PasskeyEnrolment { rp_id, credential_id, salt, transports, pin, private } = enrolment;
         self.check_passkey(rp_id, credential_id, &salt)?;
-        // As good as comparing K_com, which is made of it and of what both have in common.
-        if !first.secret().ct_eq(second.secret().expose()) {
-            return Err(VaultError::UnstablePrf);
+        if self.idle_slot_of(rp_id, credential_id)?.is_some() {
+            return Err(VaultError::AlreadyEnrolled);
         }
-        let argon = pin.as_ref().map(|pin| Argon::make(pin.pin, pin.cost, self.argon2_ceiling_kib, rng));
-        let unlock = Unlock::Passkey(PasskeyUnlock {
-            rp_id: rp_id.as_str().into(),
-            credential_id: credential_id.as_bytes().to_vec(),
-            salt,
-            pin: argon.transpose()?,
-        });
-        let secret = match pin {
-            Some(pin) => SlotSecret::PasskeyWithPin(first, pin.pin),
-            None => SlotSecret::Passkey(first),
-        };
-        let slot_id = self.enrol(unlock, private, &secret, rng)?;
+        require_stable(first, second)?;
+        let unlock = self.passkey_unlock((rp_id, credential_id), salt, pin.as_ref(), rng)?;
+        let slot_id = self.enrol(unlock, private, &passkey_secret(first, pin.map(|pin| pin.pin)), rng)?;
         if let Some(slot) = self.drafted_slot(&slot_id) {
             slot.transports = transport_bits(transports);
         }
@@ -171,7 +161,29 @@ impl Administration<'_> {
         self.enrol(Unlock::ContactCode, private, &SlotSecret::Code(code), rng)
     }
 
-    fn check_passkey(
+    fn enrol(
+        &mut self,
+        unlock: Unlock,
+        private: SlotPrivate,
+        secret: &SlotSecret<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<SlotId, VaultError> {
+        self.require_checked()?;
+        if self.manifest.slots.len() >= MAX_SLOTS {
+            return Err(VaultError::TooLarge);
+        }
+        let slot_id = SlotId::make(rng);
+        let slot = self.make_slot((slot_id, 1), unlock, secret, rng)?;
+        let position = self.manifest.slots.partition_point(|other| other.slot_id() < slot_id);
+        self.manifest.slots.insert(position, Slot::Enabled(Box::new(slot)));
+        self.privates.insert(slot_id, private);
+        Ok(slot_id)
+    }
+}
+
+impl Draft<'_> {
+    /// Whether the format and the policy let this passkey open the vault.
+    pub(super) fn check_passkey(
         &self,
         rp_id: &RpId,
         credential_id: &CredentialId,
@@ -200,21 +212,34 @@ impl Administration<'_> {
         if enrolled >= most { Err(VaultError::PolicyViolation("too many passkeys")) } else { Ok(()) }
     }
 
-    fn enrol(
+    /// How the passkey is asked for. Draws, where there is an extra PIN, its Argon2id salt (16).
+    pub(super) fn passkey_unlock(
+        &self,
+        (rp_id, credential_id): (&RpId, &CredentialId),
+        salt: PrfSaltMode,
+        pin: Option<&ExtraPin<'_>>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Unlock, VaultError> {
+        let argon = pin.map(|pin| Argon::make(pin.pin, pin.cost, self.argon2_ceiling_kib, rng));
+        Ok(Unlock::Passkey(PasskeyUnlock {
+            rp_id: rp_id.as_str().into(),
+            credential_id: credential_id.as_bytes().to_vec(),
+            salt,
+            pin: argon.transpose()?,
+        }))
+    }
+
+    /// A slot with new keys under the secret.
+    pub(super) fn make_slot(
         &mut self,
+        (slot_id, slot_gen): (SlotId, u64),
         unlock: Unlock,
-        private: SlotPrivate,
         secret: &SlotSecret<'_>,
         rng: &mut dyn CryptoRng,
-    ) -> Result<SlotId, VaultError> {
-        self.require_checked()?;
-        if self.manifest.slots.len() >= MAX_SLOTS {
-            return Err(VaultError::TooLarge);
-        }
-        let slot_id = SlotId::make(rng);
+    ) -> Result<EnabledSlot, VaultError> {
         let mut slot = EnabledSlot {
             slot_id,
-            slot_gen: 1,
+            slot_gen,
             suite: Suite::X25519,
             born: EnabledSlot::BORN_WITH_WRITE,
             unlock,
@@ -230,14 +255,9 @@ impl Administration<'_> {
         let ikm = input_key_material(&slot.unlock, secret, self.argon2_ceiling_kib)?;
         let keys = self.key_slot(&mut slot, &ikm, rng);
         self.wrap_slot(&mut slot, &keys, rng)?;
-        let position = self.manifest.slots.partition_point(|other| other.slot_id() < slot_id);
-        self.manifest.slots.insert(position, Slot::Enabled(Box::new(slot)));
-        self.privates.insert(slot_id, private);
-        Ok(slot_id)
+        Ok(slot)
     }
-}
 
-impl Draft<'_> {
     /// A new kdf_salt (drawn: 32) and the keys that the secret gives with it.
     fn key_slot(&self, slot: &mut EnabledSlot, ikm: &SecretBytes, rng: &mut dyn CryptoRng) -> SlotKeys {
         rng.fill_bytes(&mut slot.kdf_salt);
@@ -277,9 +297,15 @@ impl Draft<'_> {
         self.argon2_ceiling_kib = ceiling_kib;
     }
 
-    /// Replaces the private part of a slot.
+    /// Replaces the private part of a slot. Of a passkey that signs in only, the two identifiers stay: nothing else says
+    /// which passkey it is.
     pub fn set_slot_private(&mut self, id: &SlotId, private: SlotPrivate) -> Result<(), VaultError> {
-        self.manifest.slot(id).and_then(Slot::private).ok_or(VaultError::NotFound)?;
+        let slot = self.manifest.slot(id).filter(|slot| slot.private().is_some());
+        let mut private = private;
+        if matches!(slot.ok_or(VaultError::NotFound)?, Slot::Idle { .. }) {
+            let SlotPrivate { rp_id, credential_id, .. } = self.load_private(id)?;
+            private = SlotPrivate { rp_id, credential_id, ..private };
+        }
         self.privates.insert(*id, private);
         Ok(())
     }
@@ -298,17 +324,32 @@ impl Draft<'_> {
         secret: &SlotSecret<'_>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), VaultError> {
-        let mut slot = self.manifest.enabled_slot(id).cloned().ok_or(VaultError::NotFound)?;
+        let slot = self.manifest.enabled_slot(id).ok_or(VaultError::NotFound)?;
         require_suite(slot.suite)?;
         let ikm = input_key_material(&slot.unlock, secret, self.argon2_ceiling_kib)?;
-        let current = SlotKeyInput::of(&self.manifest.vault_id, &slot).derive(&ikm);
-        if !current.commits_to(&slot.k_com) {
+        self.rekey(id, (&ikm, &ikm), None, rng)
+    }
+
+    /// New keys for a slot: the input keying material of now, that to come, and the PRF salt to come if it changes.
+    pub(super) fn rekey(
+        &mut self,
+        id: &SlotId,
+        (current, next): (&SecretBytes, &SecretBytes),
+        salt: Option<PrfSaltMode>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), VaultError> {
+        let mut slot = self.manifest.enabled_slot(id).cloned().ok_or(VaultError::NotFound)?;
+        let keys = SlotKeyInput::of(&self.manifest.vault_id, &slot).derive(current);
+        if !keys.commits_to(&slot.k_com) {
             return Err(VaultError::WrongSecret);
         }
         let private = self.load_private(id)?;
         slot.born = EnabledSlot::BORN_WITH_WRITE;
         slot.slot_gen = slot.slot_gen.checked_add(1).ok_or(VaultError::TooLarge)?;
-        let keys = self.key_slot(&mut slot, &ikm, rng);
+        if let (Unlock::Passkey(passkey), Some(salt)) = (&mut slot.unlock, salt) {
+            passkey.salt = salt;
+        }
+        let keys = self.key_slot(&mut slot, next, rng);
         self.wrap_slot(&mut slot, &keys, rng)?;
         self.privates.insert(*id, private);
         if let Some(place) = self.drafted_slot(id) {
@@ -318,10 +359,23 @@ impl Draft<'_> {
     }
 
     /// The private part as this draft has it.
-    fn load_private(&self, id: &SlotId) -> Result<SlotPrivate, VaultError> {
+    pub(super) fn load_private(&self, id: &SlotId) -> Result<SlotPrivate, VaultError> {
         if let Some(private) = self.privates.get(id) {
             return Ok(private.clone());
         }
         self.base().and_then(|base| base.private(id).transpose()).unwrap_or(Err(VaultError::NotFound))
     }
+}
+
+/// The secret of a passkey's slot, with the extra PIN where it has one.
+pub(super) fn passkey_secret<'a>(output: &'a UvPrfOutput, pin: Option<&'a str>) -> SlotSecret<'a> {
+    match pin {
+        Some(pin) => SlotSecret::PasskeyWithPin(output, pin),
+        None => SlotSecret::Passkey(output),
+    }
+}
+
+/// Two assertions of one passkey: as good as comparing K_com, which is made of the output and of what both have in common.
+pub(super) fn require_stable(first: &UvPrfOutput, second: &UvPrfOutput) -> Result<(), VaultError> {
+    if first.secret().ct_eq(second.secret().expose()) { Ok(()) } else { Err(VaultError::UnstablePrf) }
 }
