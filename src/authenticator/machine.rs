@@ -690,12 +690,12 @@ pub(super) fn stale() -> Step {
     Step::failed(Status::KeepaliveCancel)
 }
 
-/// What a peer learns of a failing store: that it is full, that nobody unlocked it, that the credential is gone, or
-/// nothing.
+/// What a peer learns of a failing store: that it is full, that nobody unlocked it or it refuses, that the credential is
+/// gone, or nothing.
 fn store_status(error: StoreError) -> Status {
     match error {
         StoreError::Full => Status::KeyStoreFull,
-        StoreError::Locked => Status::OperationDenied,
+        StoreError::Locked | StoreError::Refused => Status::OperationDenied,
         StoreError::NotFound => Status::NoCredentials,
         _ => Status::Other,
     }

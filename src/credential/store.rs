@@ -114,6 +114,8 @@ pub enum StoreError {
     Full,
     /// A credential of [`ChangeSet::update`] is not there.
     NotFound,
+    /// The store keeps no credential of this relying party.
+    Refused,
     /// Somebody changed the store in between; the command may be tried again.
     Conflict,
     /// Stored data were altered, or are of a form that this build does not know.
@@ -128,6 +130,7 @@ impl core::fmt::Display for StoreError {
             Self::Locked => "the store is locked",
             Self::Full => "the store is full",
             Self::NotFound => "the credential is not in the store",
+            Self::Refused => "the store keeps no credential of this relying party",
             Self::Conflict => "the store was changed by somebody else meanwhile",
             Self::Tampered => "stored data were altered or are of an unknown form",
             Self::Unavailable => "the store cannot be read or written",

@@ -29,7 +29,7 @@ pub enum VaultError {
     /// Two assertions of one passkey gave two PRF outputs: it would lock its owner out, so nothing was enabled; the passkey
     /// stays what it was, supported at most.
     UnstablePrf,
-    /// The passkey lives in this very vault, so it could not be reached to open it.
+    /// The passkey lives in this very vault, or was to be put into it, so it could not be reached to open it.
     Circular,
     /// A vault needs at least one slot that opens it.
     LastSlot,
@@ -90,7 +90,7 @@ impl fmt::Display for VaultError {
             Self::UnstablePrf => {
                 f.write_str("the passkey gave two different PRF results; it was not enrolled")
             }
-            Self::Circular => f.write_str("the passkey is kept in this very vault and cannot open it"),
+            Self::Circular => f.write_str("a passkey that leads to this vault cannot be kept in it"),
             Self::LastSlot => f.write_str("the vault would have no slot left that opens it"),
             Self::LastFallback => f.write_str(
                 "it is the last tested way into the vault without a passkey; test another one first",

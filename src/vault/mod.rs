@@ -10,6 +10,7 @@
 //! kept; opening by such a slot and rotating a vault that has one are [`VaultError::Unsupported`].
 
 mod argon;
+mod ceremony;
 mod code;
 mod draft;
 mod envelope;
@@ -40,6 +41,7 @@ mod trie;
 #[allow(clippy::module_inception, reason = "the open vault is the main value of this room")]
 mod vault;
 
+pub use ceremony::{NewPasskey, PasskeyCeremony};
 pub use code::{CodeError, RecoveryCode};
 pub use draft::{Draft, Prepared};
 pub use envelope::{Envelope, SlotView};

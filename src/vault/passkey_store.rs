@@ -5,16 +5,21 @@ use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use rand_core::CryptoRng;
 
 use super::{
+    ceremony::PasskeyCeremony,
     draft::{Draft, Prepared},
+    envelope::Envelope,
     error::VaultError,
     ids::{ItemId, SlotId},
     item::item_type::{AUTHENTICATOR_STATE, FIRST_OF_HOST, PASSKEY},
     manifest::MAX_ITEMS,
     memory::RollbackStore,
+    passkeys::{EncryptionStatus, PrfAbility},
+    private::SlotPrivate,
     reauth::{Administration, Reauth},
+    slot_key::SlotSecret,
     slots::PasskeyEnrolment,
     storage::{StorageError, Tag, VaultStorage},
-    tags::{CREDENTIAL, RP, TYPE, Terms},
+    tags::{CREDENTIAL, RP, TYPE, Terms, tag},
     vault::{OpenItem, Vault},
 };
 use crate::{
@@ -23,7 +28,7 @@ use crate::{
         StoreError,
     },
     time::{Moment, UnixTime},
-    webauthn::{CredentialId, UvPrfOutput},
+    webauthn::{CredentialId, RpId, UvPrfOutput},
 };
 
 /// A vault that keeps passkeys, the authenticator's state and a host's own items over a storage `S`.
@@ -37,6 +42,7 @@ pub struct PasskeyStore<S, R> {
     memory: Option<Box<dyn RollbackStore + Send>>,
     rng: R,
     time: UnixTime,
+    own_accounts: Vec<RpId>,
 }
 
 impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
@@ -49,7 +55,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         rng: R,
     ) -> Result<Self, VaultError> {
         let time = UnixTime(vault.time());
-        let mut store = Self { vault, storage, memory, rng, time };
+        let mut store = Self { vault, storage, memory, rng, time, own_accounts: Vec::new() };
         if store.storage.index_id()? != Some(store.vault.index_id()) {
             store.reindex()?;
         }
@@ -72,6 +78,14 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     /// The date that the next writes carry.
     pub fn set_time(&mut self, time: UnixTime) {
         self.time = time;
+    }
+
+    /// Names the relying parties at which the owner signs in to reach this vault: the credential manager's own account.
+    /// A passkey for one of them is not kept here from now on ([`VaultError::Circular`], to the authenticator
+    /// [`StoreError::Refused`]): it could not be reached when it is needed. Those that are here already stay, and may
+    /// change. The host's setting; no part of the vault.
+    pub fn set_own_accounts(&mut self, rp_ids: Vec<RpId>) {
+        self.own_accounts = rp_ids;
     }
 
     /// The vault.
@@ -103,6 +117,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     ) -> Result<T, VaultError> {
         let mut draft = self.vault.draft();
         let outcome = edit(&mut draft, &self.storage, &mut self.rng)?;
+        refuse_own_accounts(&draft, &self.own_accounts, &self.storage)?;
         let prepared = draft.finish(self.time, &mut self.rng)?;
         self.store(prepared)?;
         Ok(outcome)
@@ -117,6 +132,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     ) -> Result<T, VaultError> {
         let mut administration = self.vault.administer(proof, now)?;
         let outcome = edit(&mut administration, &self.storage, &mut self.rng)?;
+        refuse_own_accounts(&administration, &self.own_accounts, &self.storage)?;
         let prepared = administration.finish(self.time, &mut self.rng)?;
         self.store(prepared)?;
         Ok(outcome)
@@ -135,10 +151,58 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         first: &UvPrfOutput,
         second: &UvPrfOutput,
     ) -> Result<SlotId, VaultError> {
-        if self.find_passkey(enrolment.credential_id)?.is_some() {
-            return Err(VaultError::Circular);
-        }
+        self.refuse_item(enrolment.credential_id)?;
         self.administer(proof, now, |draft, _, rng| draft.enrol_passkey(enrolment, first, second, rng))
+    }
+
+    /// Ends a ceremony with one write: the passkey opens the vault, or it is noted as one that signs in only, and could
+    /// open it (two assertions gave two outputs), or could not (it gave none). Tells the slot and what it does.
+    ///
+    /// [`VaultError::Circular`]: the passkey is an item of this vault; [`VaultError::InvalidInput`]: the ceremony is not at
+    /// its end; else as [`Administration::enrol_passkey`].
+    pub fn admit(
+        &mut self,
+        (proof, now): (&Reauth, Moment),
+        ceremony: PasskeyCeremony,
+    ) -> Result<(SlotId, EncryptionStatus), VaultError> {
+        self.refuse_item(ceremony.credential_id())?;
+        let time = self.time;
+        self.administer(proof, now, |administration, _, rng| ceremony.admit(administration, time, rng))
+    }
+
+    /// [`Administration::add_passkey`]; refused with [`VaultError::Circular`] if the passkey is an item of this vault.
+    pub fn add_passkey(
+        &mut self,
+        (proof, now): (&Reauth, Moment),
+        (rp_id, credential_id): (&RpId, &CredentialId),
+        prf: PrfAbility,
+        private: SlotPrivate,
+    ) -> Result<SlotId, VaultError> {
+        self.refuse_item(credential_id)?;
+        self.administer(proof, now, |administration, _, rng| {
+            administration.add_passkey(rp_id, credential_id, prf, private, rng)
+        })
+    }
+
+    /// Tests a slot: brings its secret, opens the stored vault by it, and notes the day. Nothing else changes. The proof
+    /// serves as one of who is there, as well.
+    pub fn test_slot(
+        &mut self,
+        slot_id: &SlotId,
+        secret: &SlotSecret<'_>,
+        now: Moment,
+    ) -> Result<Reauth, VaultError> {
+        let stored = self.storage.parts()?.ok_or(VaultError::StaleWrite)?;
+        let proof = self.vault.reauthenticate(&Envelope::from_stored(stored)?, slot_id, secret, now)?;
+        let time = self.time;
+        self.change(|draft, _, _| draft.mark_verified(&proof, time))?;
+        Ok(proof)
+    }
+
+    /// Notes the day in the slot that this vault was opened by ([`Draft::mark_used`]).
+    pub fn mark_used(&mut self) -> Result<(), VaultError> {
+        let (proof, time) = (self.vault.opening_proof(), self.time);
+        self.change(|draft, _, _| draft.mark_used(&proof, time))
     }
 
     /// [`Administration::rotate`].
@@ -221,6 +285,10 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     fn find_passkey(&self, id: &CredentialId) -> Result<Option<ItemId>, VaultError> {
         let found = self.passkeys_tagged(CREDENTIAL, id.as_bytes())?;
         Ok(found.into_iter().find(|(_, record)| record.credential.id == *id).map(|(id, _)| id))
+    }
+
+    fn refuse_item(&self, id: &CredentialId) -> Result<(), VaultError> {
+        if self.find_passkey(id)?.is_some() { Err(VaultError::Circular) } else { Ok(()) }
     }
 
     /// The authenticator's state. It counts the tries of the PIN, so a storage must not be able to hide it: where the index
@@ -319,6 +387,25 @@ fn lend(memory: &mut Option<Box<dyn RollbackStore + Send>>) -> Option<&mut dyn R
     }
 }
 
+/// Refuses a draft by which a passkey of one of the vault's own accounts would come into it.
+fn refuse_own_accounts(
+    draft: &Draft<'_>,
+    own_accounts: &[RpId],
+    storage: &dyn VaultStorage,
+) -> Result<(), VaultError> {
+    for rp_id in own_accounts {
+        let hash = rp_id.hash().0;
+        let there = match draft.base() {
+            Some(base) => storage.tagged(&tag(&base.root.index(), RP, &hash))?,
+            None => Vec::new(),
+        };
+        if draft.items.iter().any(|(id, item)| item.terms.has(RP, &hash) && !there.contains(id)) {
+            return Err(VaultError::Circular);
+        }
+    }
+    Ok(())
+}
+
 /// Which items a change set touches.
 struct Plan<'c> {
     delete: Vec<ItemId>,
@@ -386,6 +473,7 @@ fn store_error(error: VaultError) -> StoreError {
     match error {
         VaultError::Storage(StorageError::Conflict) | VaultError::StaleWrite => StoreError::Conflict,
         VaultError::Storage(StorageError::Full) | VaultError::TooLarge => StoreError::Full,
+        VaultError::Circular => StoreError::Refused,
         VaultError::Tampered(_) | VaultError::Malformed(_) | VaultError::NotFound => StoreError::Tampered,
         _ => StoreError::Unavailable,
     }

@@ -43,6 +43,11 @@ impl Terms {
         Self(terms)
     }
 
+    /// Whether it is found by this.
+    pub(super) fn has(&self, kind: &str, value: &[u8]) -> bool {
+        self.0.iter().any(|(own_kind, own_value)| *own_kind == kind && own_value == value)
+    }
+
     pub(super) fn tags(&self, index_key: &Secret<32>) -> Vec<Tag> {
         self.0.iter().map(|(kind, value)| tag(index_key, kind, value)).collect()
     }

@@ -395,6 +395,7 @@ fn store_errors_have_their_statuses_and_leave_nothing_behind() {
     for (error, status) in [
         (StoreError::Full, Status::KeyStoreFull),
         (StoreError::Locked, Status::OperationDenied),
+        (StoreError::Refused, Status::OperationDenied),
         (StoreError::NotFound, Status::NoCredentials),
         (StoreError::Conflict, Status::Other),
         (StoreError::Tampered, Status::Other),

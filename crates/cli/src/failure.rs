@@ -145,6 +145,7 @@ impl From<StoreError> for Failure {
             StoreError::Tampered => (Exit::Tampered, "tampered"),
             StoreError::Conflict => (Exit::Busy, "conflict"),
             StoreError::Full => (Exit::Disk, "disk-full"),
+            StoreError::Refused => (Exit::Failed, "circular"),
             StoreError::NotFound => (Exit::NotFound, "not-found"),
             _ => (Exit::Disk, "io"),
         };
