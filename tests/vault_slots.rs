@@ -115,7 +115,7 @@ fn add_idle(store: &mut Store, number: u8, prf: PrfAbility) -> Result<SlotId, Va
 fn enable(store: &mut Store, slot: &SlotId, number: u8, salt: [u8; 32]) -> Result<(), VaultError> {
     let salt = PrfSaltMode::PerSlot(salt);
     let output = answer_on(store, number, &salt);
-    let setup = EncryptionSetup { salt, transports: &["internal"] };
+    let setup = EncryptionSetup { salt, transports: &["internal"], pin: None };
     administer(store, |draft, _, rng| draft.enable_encryption(slot, setup, &output, &output, rng))
 }
 
@@ -123,8 +123,14 @@ fn enable(store: &mut Store, slot: &SlotId, number: u8, salt: [u8; 32]) -> Resul
 fn enrol(store: &mut Store, number: u8, salt: PrfSaltMode) -> Result<SlotId, VaultError> {
     let output = answer_on(store, number, &salt);
     let (rp_id, credential_id) = (&rp(), &id(number));
-    let enrolment =
-        PasskeyEnrolment { rp_id, credential_id, salt, transports: &["usb"], private: private("Key") };
+    let enrolment = PasskeyEnrolment {
+        rp_id,
+        credential_id,
+        salt,
+        transports: &["usb"],
+        pin: None,
+        private: private("Key"),
+    };
     administer(store, |draft, _, rng| draft.enrol_passkey(enrolment, &output, &output, rng))
 }
 
@@ -223,7 +229,7 @@ fn a_refused_enabling_leaves_the_slot_supported_and_the_storage_as_it_was() {
     let slot = add_idle(&mut store, 1, PrfAbility::Observed).unwrap();
     let before = store.storage().clone();
     let (first, second) = (uv_output(&[1; 32]).unwrap(), uv_output(&[2; 32]).unwrap());
-    let setup = || EncryptionSetup { salt: PrfSaltMode::PerSlot([9; 32]), transports: &[] };
+    let setup = || EncryptionSetup { salt: PrfSaltMode::PerSlot([9; 32]), transports: &[], pin: None };
     let refused =
         administer(&mut store, |draft, _, rng| draft.enable_encryption(&slot, setup(), &first, &second, rng));
     assert_eq!(refused, Err(VaultError::UnstablePrf));

@@ -201,13 +201,14 @@ impl PasskeyCeremony {
         let (salt, transports) = (self.salt, names.as_slice());
         match &self.place {
             Place::Idle(slot_id) => {
-                let setup = EncryptionSetup { salt, transports };
+                let setup = EncryptionSetup { salt, transports, pin: None };
                 administration.enable_encryption(slot_id, setup, first, second, rng)?;
                 Ok(*slot_id)
             }
             Place::New(private) => {
                 let (rp_id, credential_id, private) = (&self.rp_id, &self.credential_id, private.clone());
-                let enrolment = PasskeyEnrolment { rp_id, credential_id, salt, transports, private };
+                let enrolment =
+                    PasskeyEnrolment { rp_id, credential_id, salt, transports, private, pin: None };
                 administration.enrol_passkey(enrolment, first, second, rng)
             }
         }

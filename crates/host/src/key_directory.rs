@@ -161,7 +161,7 @@ impl KeyDirectory {
     /// The public part of one passkey.
     pub fn passkey(&self, id: &CredentialId) -> Result<Credential, HostError> {
         let found = self.store.load(&Query::Identified(id.clone()))?;
-        found.into_iter().next().map(|record| record.credential).ok_or(HostError::NoSuchPasskey)
+        found.into_iter().next().map(|record| record.credential.clone()).ok_or(HostError::NoSuchPasskey)
     }
 
     /// Deletes a passkey for good. [`HostError::NoSuchPasskey`].

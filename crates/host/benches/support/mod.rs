@@ -17,6 +17,7 @@ use countersign::{
         GetAssertion, GetAssertionExtensions, MakeCredential, MakeCredentialExtensions, Options, Request,
     },
     secret::Secret,
+    time::Moment,
     webauthn::{Aaguid, ClientDataHash, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
 use countersign_host::{AssentingPerson, KeyDirectory, SeenFile, VaultFile};
@@ -102,7 +103,7 @@ fn passkey(pair: &KeyPair, number: u64) -> CredentialRecord {
 
 fn user(number: u64) -> UserEntity {
     let id = UserHandle::new(&number.to_be_bytes()).unwrap();
-    UserEntity { id, name: Some(format!("user {number}")), display_name: None }
+    UserEntity { id, name: Some(format!("user {number}").into()), display_name: None }
 }
 
 /// A new discoverable passkey of example.org, by CTAP bytes; of a user that has one, it takes that one's place.
@@ -138,4 +139,10 @@ pub fn sign_in(key: &mut KeyDirectory) {
 fn call(key: &mut KeyDirectory, request: &Request) {
     let response = key.ctap(Channel(1), &request.encode(), &mut AssentingPerson::new());
     assert_eq!(response[0], 0, "CTAP2_OK");
+}
+
+/// By whoever opened the store.
+pub fn rotate(key: &mut KeyDirectory) {
+    let store = key.parts_mut().1;
+    store.rotate(&store.vault().opening_proof(), Moment::default()).unwrap();
 }
