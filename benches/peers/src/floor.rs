@@ -31,9 +31,10 @@ pub struct Library {
     pub sign_ed25519: Sign,
 }
 
-/// All of them: those of the portable provider first.
+/// All that run on this machine: those of the portable provider first.
 pub fn libraries() -> Vec<Library> {
-    vec![rust_crypto(), aws_lc_rs(), graviola()]
+    let graviola = graviola::util::is_cpu_supported().then(graviola);
+    [rust_crypto(), aws_lc_rs()].into_iter().chain(graviola).collect()
 }
 
 fn rust_crypto() -> Library {

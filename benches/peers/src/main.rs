@@ -13,7 +13,7 @@ use ::countersign::{
     ctap2::{Request, Response},
 };
 use candidates::{
-    countersign::{PROVIDERS, Provider, World},
+    countersign::{Provider, World, providers},
     opensk, passkey,
 };
 use measure::{Candidate, Figure, Kind, RUNS, compare};
@@ -86,8 +86,8 @@ fn assertion_typed(title: &str, algorithm: CoseAlgorithm, passkeys: iana::Algori
         let mut sign = if algorithm == CoseAlgorithm::Es256 { library.sign } else { library.sign_ed25519 };
         Box::new(move || sign(&ASSERTED))
     });
-    for provider in PROVIDERS {
-        let mut world = World::new(provider, AttestationFormat::None);
+    for provider in providers() {
+        let mut world = World::new(&provider, AttestationFormat::None);
         let id = register(&mut world, algorithm);
         candidates.push(asserting(provider.name, world, id));
     }
@@ -150,8 +150,8 @@ fn hmac_secret(peers: &mut Peers<'_>) -> Value {
 /// makeCredential by types without attestation; the floor is a key pair.
 fn registration_typed() -> Value {
     let mut candidates = floors(|library| library.make);
-    for provider in PROVIDERS {
-        let mut world = World::new(provider, AttestationFormat::None);
+    for provider in providers() {
+        let mut world = World::new(&provider, AttestationFormat::None);
         let prepare = || Request::MakeCredential(make_credential(OTHER_RP, CoseAlgorithm::Es256, false));
         candidates.push(Candidate::new(provider.name, Kind::Own, prepare, move |request| {
             let response = world.typed(request);
@@ -189,9 +189,9 @@ fn registration_bytes(peers: &mut Peers<'_>) -> Value {
 /// getAssertion with one stored passkey and with `count` more, of the relying parties that `rp` says.
 fn stored(title: &str, count: u64, rp: impl Fn(u64) -> String) -> Value {
     let mut candidates = Vec::new();
-    for provider in PROVIDERS {
+    for provider in providers() {
         for more in [0, count] {
-            let mut world = World::new(provider, AttestationFormat::None);
+            let mut world = World::new(&provider, AttestationFormat::None);
             let id = register(&mut world, CoseAlgorithm::Es256);
             world.multiply(more.saturating_sub(1), &rp);
             candidates.push(asserting(format!("{}: {}", provider.name, more.max(1)), world, id));
@@ -214,8 +214,8 @@ fn floors(work: impl Fn(floor::Library) -> Box<dyn FnMut()>) -> Vec<Candidate<'s
 /// Everybody who takes CTAP bytes. countersign attests by itself, as the others do.
 fn by_bytes<'a>(peers: &'a mut Peers<'_>) -> Vec<(&'static str, Kind, Box<dyn Ctap + 'a>)> {
     let mut devices: Vec<(&'static str, Kind, Box<dyn Ctap + 'a>)> = Vec::new();
-    for provider in PROVIDERS {
-        devices.push((provider.name, Kind::Own, Box::new(World::new(provider, AttestationFormat::Packed))));
+    for provider in providers() {
+        devices.push((provider.name, Kind::Own, Box::new(World::new(&provider, AttestationFormat::Packed))));
     }
     devices.push((OPENSK, Kind::Peer, Box::new(opensk::Device::new())));
     for (name, device) in &mut peers.0 {
@@ -249,7 +249,7 @@ fn group(title: &str, candidates: Vec<Candidate<'_>>) -> Value {
 fn row(figure: Figure) -> Value {
     let microseconds = figure.runs.map(|run| (run.as_nanos() as f64 / 10.0).round() / 100.0);
     let is_of = |provider: &&Provider| figure.name.starts_with(provider.name);
-    let floor = PROVIDERS.iter().find(is_of).map(|provider| provider.floor);
+    let floor = providers().iter().find(is_of).map(|provider| provider.floor);
     json!({
         "candidate": figure.name,
         "kind": figure.kind.name(),

@@ -13,6 +13,7 @@ use countersign::{
     time::Moment,
     webauthn::{CredentialId, RpId},
 };
+use countersign_host::{AwsLc, Graviola, KeyCache};
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::messages::Ctap;
@@ -24,15 +25,29 @@ pub struct Provider {
     /// The library whose raw operations it is held against.
     pub floor: &'static str,
     /// Makes one, so that no two worlds share what a provider may keep.
-    pub make: fn() -> Arc<dyn CryptoProvider>,
+    make: fn() -> Arc<dyn CryptoProvider>,
 }
 
-/// The providers that are compared. Those of `crates/host` join here.
-pub const PROVIDERS: &[Provider] = &[Provider {
-    name: "countersign, portable",
-    floor: "p256, ed25519-dalek",
-    make: || Arc::new(RustCrypto),
-}];
+/// The library's own provider, and those of the host on machines that support them, behind the key cache that the host
+/// puts before them.
+pub fn providers() -> Vec<Provider> {
+    let portable = Provider {
+        name: "countersign, portable",
+        floor: "p256, ed25519-dalek",
+        make: || Arc::new(RustCrypto),
+    };
+    let aws_lc = Provider { name: "countersign, aws-lc-rs", floor: "aws-lc-rs", make: || cached(AwsLc) };
+    let graviola = Graviola::detect().map(|_| Provider {
+        name: "countersign, graviola",
+        floor: "graviola",
+        make: || cached(Graviola::detect().expect("the machine supported it before")),
+    });
+    [portable, aws_lc].into_iter().chain(graviola).collect()
+}
+
+fn cached(provider: impl CryptoProvider + 'static) -> Arc<dyn CryptoProvider> {
+    Arc::new(KeyCache::new(Arc::new(provider)))
+}
 
 /// An authenticator with its store.
 pub struct World {
