@@ -25,7 +25,7 @@ const FIDO_AUTHENTICATOR: &str = "fido-authenticator 0.4.0-rc.4";
 /// What generates the bindings of that dependency.
 const LIBCLANG: &str = "libclang==18.1.1";
 
-/// Measures, prints the tables, and writes the results and the section of the paper.
+/// Measures, prints the tables, keeps the results, and writes them into the papers.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     let (program, absent) = build(root)?;
     let output =
@@ -45,13 +45,19 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     print!("{}", results.markdown());
     let json = serde_json::to_string_pretty(&results).map_err(|error| error.to_string())?;
     write(&root.join(RESULTS), &(json + "\n"))?;
-    let paper = root.join(PAPER);
-    write(&paper, &results.within(&read(&paper)?)?)
+    papers(root, &results)
 }
 
-/// Draws the results that are kept.
+/// Writes the results that are kept into the papers once more.
 pub(crate) fn plot(root: &Path) -> Result<(), String> {
-    write(&root.join(PLOT), &plot::svg(&kept(root)?))
+    papers(root, &kept(root)?)
+}
+
+/// The plot, and the section of the paper on costs.
+fn papers(root: &Path, results: &Results) -> Result<(), String> {
+    write(&root.join(PLOT), &plot::svg(results))?;
+    let paper = root.join(PAPER);
+    write(&paper, &results.within(&read(&paper)?)?)
 }
 
 fn kept(root: &Path) -> Result<Results, String> {
@@ -171,7 +177,7 @@ mod tests {
         let root = crate::root();
         let results = kept(&root).expect("the committed results can be read");
         let paper = read(&root.join(PAPER)).expect("the paper is there");
-        assert_eq!(results.within(&paper).as_deref(), Ok(paper.as_str()), "run `cargo xtask bench-peers`");
+        assert_eq!(results.within(&paper).as_deref(), Ok(paper.as_str()), "run `cargo xtask plot`");
         let drawn = read(&root.join(PLOT)).expect("the plot is there");
         assert!(plot::svg(&results) == drawn, "run `cargo xtask plot`");
     }

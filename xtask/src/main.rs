@@ -28,8 +28,8 @@ Commands:
                    [--name NAME] [--serial HEX]
                        Make an attestation key and its certificate, under a new root or that of --root; a serial
                        number makes it one for enterprise attestation
-  bench-peers          Measure countersign beside other software authenticators and raw cryptography; print the tables and
-                       write them to benches/RESULTS.md, and the figures to benches/peers/results.json
+  bench-peers          Measure countersign beside other software authenticators and raw cryptography; print the tables, write
+                       the figures to benches/peers/results.json, and do as plot does
   fuzz [--seconds N]   Run every fuzz target for N seconds (10 by default); needs nightly and cargo-fuzz
   interop              Have PyPI `fido2`, `webauthn` and the Python reference reader check what the CLI makes, and
                        `fido2` use `countersign device` as a security key
@@ -38,7 +38,7 @@ Commands:
                        is given), device (what countersign device serves without more options), platform or
                        credential-manager. With the root of its attestation certificates, DER, it attests by
                        certificate
-  plot                 Draw docs/speed.svg from benches/peers/results.json
+  plot                 Draw docs/speed.svg, and write the section of benches/RESULTS.md, from benches/peers/results.json
   size [--run]         Build the bare-metal image in size/ and say what it takes of flash, by crate; with --run, run it
                        in qemu-system-arm
   help                 Print this

@@ -96,7 +96,10 @@ allowList names one. Nobody counts signatures but `fido-authenticator`, where th
 littlefs in memory, opensk in a map, `passkey` in the map that it comes with. Platform keys for hmac-secret are new in each
 request and made outside the measured time. Floors are the libraries' raw operations with loaded keys: for getAssertion a
 signature, with hmac-secret also a key agreement and the symmetric rest, for makeCredential a key pair, and a signature
-where it attests by itself. `passkey` has no door for CTAP bytes, and no attestation but none.
+where it attests by itself. `passkey` has no door for CTAP bytes, and no attestation but none. The same p256 code takes up to
+15 % more or less time by how the compiler happens to inline it where it is used, so that the portable floor can lie above what
+stands on it. countersign's accelerated providers have the host's key cache before them. In each turn a candidate works five
+times, of which the first does not count.
 ";
 
 impl Results {
@@ -104,8 +107,9 @@ impl Results {
     pub(crate) fn markdown(&self) -> String {
         let Measured { runs, rounds, .. } = &self.measured;
         let mut text = format!(
-            "{}; {}; {}; profile {}. CPU time of the thread; each figure the median of {runs} runs of {rounds} rounds in \
-             which the\ncandidates of an operation take turns in one process; what reading the clock takes is taken off.\n\n",
+            "{}; {}; {}; profile {}.\nCPU time of the thread; each figure the median of {runs} runs of {rounds} rounds in \
+             which the candidates of an operation take\nturns in one process; what reading the clock takes is taken \
+             off.\n\n",
             self.date, self.cpu, self.rustc, self.profile
         );
         text.push_str(CONDITIONS);
