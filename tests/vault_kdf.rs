@@ -17,7 +17,7 @@ use countersign::{
     time::Moment,
     vault::{
         Administration, CodeError, ItemId, MemoryStorage, PasskeyEnrolment, PrfSaltMode, RecoveryCode,
-        SlotId, SlotSecret, Vault, VaultId, VaultStorage, Write, item_type, prf_input,
+        SlotId, SlotSecret, Suite, Vault, VaultId, VaultStorage, Write, item_type, prf_input,
     },
     webauthn::{CredentialId, PrfSalt, RpId},
 };
@@ -53,7 +53,10 @@ fn check_slot_keys(vector: &Value, write: &Write, slot_id: &SlotId) {
     let slot = slot(&write.manifest, slot_id);
     assert_eq!(member(slot, 9).bytes().unwrap(), hex(&vector["k_com"]), "K_com of {}", vector["name"]);
     let mut aad = aad("slot", 9, &write.vault_id);
-    aad.unsigned(1).bytes(&slot_id.0).unsigned(vector["kind"].as_u64().unwrap()).raw(member(slot, 7).raw());
+    aad.unsigned(vector["suite"].as_u64().unwrap())
+        .bytes(&slot_id.0)
+        .unsigned(vector["kind"].as_u64().unwrap())
+        .raw(member(slot, 7).raw());
     aad.bytes(&hex(&vector["kdf_salt"])).bytes(member(slot, 11).bytes().unwrap()).unsigned(1);
     let opened = open_box(member(slot, 10), &vector["k_enc"], &aad.finish());
     assert!(opened.is_some_and(|keys| keys.len() == 64), "K_enc of {}", vector["name"]);
@@ -67,8 +70,17 @@ fn slot_rng(vector: &Value) -> ScriptedRng {
 
 #[test]
 fn a_passkey_slot_has_the_keys_of_the_vector() {
-    let vectors = vectors("vault-v1-kdf");
-    let vector = &list(&vectors, "slot_keys")[0];
+    check_passkey_slot(&list(&vectors("vault-v1-kdf"), "slot_keys")[0], Suite::X25519);
+}
+
+#[cfg(feature = "pq")]
+#[test]
+fn a_passkey_slot_of_suite_2_has_the_keys_of_the_vector() {
+    check_passkey_slot(&list(&vectors("vault-v1-kdf"), "slot_keys")[1], Suite::XWing);
+}
+
+fn check_passkey_slot(vector: &Value, suite: Suite) {
+    assert_eq!(vector["suite"], suite.number());
     let vault_id = VaultId(array(vector, "vault_id"));
     let salt = PrfSaltMode::PerSlot(array(vector, "prf_salt"));
     let input = prf_input(&vault_id, &salt);
@@ -78,6 +90,7 @@ fn a_passkey_slot_has_the_keys_of_the_vector() {
     let output = hmac_sha256(&hex(&vector["cred_random_with_uv"]), &[hashed.as_bytes()]);
     assert_eq!(output.to_vec(), hex(&vector["secret"]));
     let mut draft = Administration::new_vault(vault_id, None, &mut SeededRng(1)).unwrap();
+    draft.use_suite(suite).unwrap();
     let enrolment = PasskeyEnrolment {
         rp_id: &RpId::new(vector["rp_id"].as_str().unwrap()).unwrap(),
         credential_id: &CredentialId::new(&hex(&vector["credential_id"])).unwrap(),
@@ -100,6 +113,22 @@ fn a_recovery_code_slot_has_the_keys_of_the_vector() {
     let code = RecoveryCode::make(&mut ScriptedRng::new([hex(&vector["secret"])]));
     let mut draft = Administration::new_vault(vault_id, None, &mut SeededRng(1)).unwrap();
     let slot_id = draft.enrol_recovery_code(&code, private("slot"), &mut slot_rng(vector)).unwrap();
+    let prepared = draft.finish(TODAY, &mut SeededRng(2)).unwrap();
+    check_slot_keys(vector, prepared.write(), &slot_id);
+}
+
+#[test]
+fn a_shares_slot_has_the_keys_of_the_vector() {
+    let vectors = vectors("vault-v1-kdf");
+    let vector = &list(&vectors, "slot_keys")[3];
+    let mut draft =
+        Administration::new_vault(VaultId(array(vector, "vault_id")), None, &mut SeededRng(1)).unwrap();
+    // set_id, the secret, one coefficient for each byte; then the slot's.
+    let draws = [vec![0x42; 8], hex(&vector["secret"]), vec![0x42; 32]];
+    let rest = [32, 32, 12].map(|length| vec![0x42; length]);
+    let slot = [hex(&vector["slot_id"]), hex(&vector["kdf_salt"])];
+    let mut rng = ScriptedRng::new(draws.into_iter().chain(slot).chain(rest));
+    let (slot_id, _) = draft.enrol_shares(2, 2, private("slot"), &mut rng).unwrap();
     let prepared = draft.finish(TODAY, &mut SeededRng(2)).unwrap();
     check_slot_keys(vector, prepared.write(), &slot_id);
 }

@@ -527,6 +527,7 @@ fn a_vault_is_no_backup_and_a_backup_no_vault() {
     assert!(matches!(open(&backup, false), Err(VaultError::PolicyViolation(_))));
 }
 
+#[cfg(not(feature = "pq"))]
 #[test]
 fn a_slot_of_suite_2_is_kept_and_neither_opened_nor_rotated() {
     let sample = Sample::new(12);

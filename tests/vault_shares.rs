@@ -310,3 +310,18 @@ fn shares_outlive_refresh_and_rotation() {
         envelope.open(&slot_id, &SlotSecret::Shares(&joined), Opening::default()).unwrap();
     }
 }
+
+/// Nothing in the slot says what a right secret is but K_com, and that comes first.
+#[test]
+fn a_set_that_was_altered_in_the_slot_is_tampering() {
+    let (write, slot_id, texts) = vault_of_shares(2, 3);
+    let set = Share::parse(&texts[0]).unwrap().set();
+    let start = write.manifest.windows(8).position(|window| window == set.set_id).unwrap();
+    // Before the set's identifier: {1: needed, 2: made, 3: bstr of 8.
+    assert_eq!(write.manifest[start - 6..start], [1, 2, 2, 3, 3, 0x48]);
+    for (index, value) in [(start, !set.set_id[0]), (start - 5, 3), (start - 3, 4)] {
+        let mut altered = write.clone();
+        altered.manifest[index] = value;
+        assert!(matches!(open(&altered, &slot_id, &texts[..2]), Err(VaultError::Tampered(_))), "{index}");
+    }
+}

@@ -17,7 +17,7 @@ use super::{
     memory::{Freshness, RollbackStore},
     private::{PrivatePlace, SlotPrivate},
     reauth::Administration,
-    slot::{EnabledSlot, Slot},
+    slot::{EnabledSlot, Slot, Suite},
     slot_key::sak_aad,
     storage::{ItemPut, Write},
     suite::SealContext,
@@ -48,6 +48,8 @@ pub struct Draft<'v> {
     pub(super) deleted: BTreeSet<ItemId>,
     pub(super) rotated: bool,
     pub(super) argon2_ceiling_kib: Option<u64>,
+    /// Of new slots, and the least of refreshed ones.
+    pub(super) suite: Suite,
 }
 
 /// An item version that will be written, and how it will be found.
@@ -147,6 +149,7 @@ impl<'v> Draft<'v> {
         Self {
             vault,
             root,
+            suite: Suite::read(manifest.floor).unwrap_or(Suite::X25519),
             manifest,
             seals: BTreeMap::new(),
             privates: BTreeMap::new(),
@@ -222,8 +225,8 @@ impl<'v> Draft<'v> {
     /// Finishes the change. `time` is stored as a hint.
     ///
     /// Draws, for each slot ascending by identifier: where the vault key is sealed to it, 32 bytes for HPKE's ephemeral
-    /// key and a nonce (12) for the SAK; where its private part is encrypted, a nonce (12). Then for each written item
-    /// ascending by identifier: a nonce (12) for its content key.
+    /// key (64 in suite 2) and a nonce (12) for the SAK; where its private part is encrypted, a nonce (12). Then for each
+    /// written item ascending by identifier: a nonce (12) for its content key.
     ///
     /// Errors: [`VaultError::LastSlot`] without an enabled slot, [`VaultError::PolicyViolation`],
     /// [`VaultError::TooLarge`].

@@ -11,7 +11,7 @@ use super::{
     memory::Freshness,
     open::{self, Opening},
     share::ShareSet,
-    slot::{EnabledSlot, PrfSaltMode, Slot, SlotKind, SlotStatus, Unlock},
+    slot::{EnabledSlot, PrfSaltMode, Slot, SlotKind, SlotStatus, Suite, Unlock},
     slot_key::{SlotSecret, prf_input},
     storage::{StoredVault, VaultStorage},
     vault::Vault,
@@ -168,7 +168,7 @@ impl Envelope {
     /// Errors, first one first: [`VaultError::Tampered`] for another vault than expected;
     /// [`VaultError::WrongSecret`] when the slot is not enabled or the secret is not its secret;
     /// [`VaultError::PolicyViolation`] for Argon2 parameters out of bounds; [`VaultError::Unsupported`] for suite 2
-    /// and costs above the host's ceiling; [`VaultError::Tampered`] for whatever does not fit together behind the
+    /// without feature `pq` and for costs above the host's ceiling; [`VaultError::Tampered`] for whatever does not fit together behind the
     /// right secret; [`VaultError::PolicyViolation`] for a backup in place of a vault (or the reverse), a suite below
     /// the floor, or slots that break the vault's policy; [`VaultError::Rollback`] and [`VaultError::Fork`] by memory.
     /// The memory is written last, and only if all of that went well.
@@ -215,6 +215,11 @@ impl<'a> SlotView<'a> {
     /// What it can do.
     pub fn status(&self) -> SlotStatus {
         self.slot.status()
+    }
+
+    /// The suite of an enabled slot.
+    pub fn suite(&self) -> Option<Suite> {
+        self.slot.enabled().map(|slot| slot.suite)
     }
 
     /// How often its keys were made.

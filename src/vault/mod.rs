@@ -1,13 +1,14 @@
 //! The vault: a key that passkeys, recovery codes and devices open, and the items under it.
 //!
-//! Implements `docs/vault-format.md`, version 1, suite 1, byte for byte. The storage is not trusted: it learns no key,
+//! Implements `docs/vault-format.md`, version 1, byte for byte. The storage is not trusted: it learns no key,
 //! and whatever it changes, mixes, replays or plants is refused, as far as that document promises. Nothing here does
 //! input or output: an [`Envelope`] is decoded and opened into a [`Vault`]; a [`Draft`] collects changes and finishes into
 //! one [`Write`], which the host stores as a whole or not at all. [`PasskeyStore`] does that over a [`VaultStorage`], and
 //! serves as the authenticator's own store.
 //!
-//! Slots of all kinds can be enrolled, opened and refreshed, and are kept through a rotation. Suite 2 (X-Wing) is read and
-//! kept; opening by such a slot and rotating a vault that has one are [`VaultError::Unsupported`].
+//! Slots of all kinds can be enrolled, opened and refreshed, and are kept through a rotation. Suite 2 (X-Wing) is behind
+//! feature `pq`, and experimental ([`Draft::use_suite`], [`Administration::raise_floor`]); without it such slots are read and
+//! kept, and opening by one or rotating a vault that has one is [`VaultError::Unsupported`].
 
 mod argon;
 mod ceremony;
@@ -59,7 +60,7 @@ pub use reauth::{Administration, DEFAULT_REAUTH_LIMIT, Reauth};
 pub use resalt::Resalt;
 pub use rotate::{LastFallback, OldSeal, Removal, RemovalAdvice};
 pub use share::{JoinedShares, Share, ShareError, ShareSet};
-pub use slot::{PrfSaltMode, SlotKind, SlotStatus};
+pub use slot::{PrfSaltMode, SlotKind, SlotStatus, Suite};
 pub use slot_key::{SlotSecret, prf_input};
 pub use slots::{ExtraPin, PasskeyEnrolment, PassphraseCost};
 pub use storage::{Base, ItemPut, ItemSource, StorageError, StoredVault, Tag, VaultStorage, Write};

@@ -231,24 +231,26 @@ impl Unlock {
     }
 }
 
-/// The cipher suite of a slot.
+/// The cipher suite of a slot: how the vault's key is sealed to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Suite {
+pub enum Suite {
     /// 1: HPKE with X25519.
     X25519,
-    /// 2: HPKE with X-Wing. Read and kept; this build neither opens nor seals it.
+    /// 2: HPKE with X-Wing, that is ML-KEM-768 and X25519. Experimental; without feature `pq` such slots are read and kept,
+    /// but neither opened nor sealed.
     XWing,
 }
 
 impl Suite {
-    pub(super) const fn number(self) -> u64 {
+    /// The number in the format.
+    pub const fn number(self) -> u64 {
         match self {
             Self::X25519 => 1,
             Self::XWing => 2,
         }
     }
 
-    fn read(number: u64) -> Result<Self, VaultError> {
+    pub(super) fn read(number: u64) -> Result<Self, VaultError> {
         match number {
             1 => Ok(Self::X25519),
             2 => Ok(Self::XWing),

@@ -169,8 +169,8 @@ pub(super) struct SlotOwnKeys {
 
 impl SlotOwnKeys {
     /// New keys; draws slot_sk (32), then SAK (32).
-    pub(super) fn make(rng: &mut dyn CryptoRng) -> Self {
-        let slot_sk = suite::make_slot_key(rng);
+    pub(super) fn make(suite: Suite, rng: &mut dyn CryptoRng) -> Self {
+        let slot_sk = suite::make_slot_key(suite, rng);
         Self { slot_sk, sak: Secret::make_random(rng) }
     }
 
@@ -197,7 +197,7 @@ impl SlotOwnKeys {
             slot.wrapped.open(&keys.encryption(), &wrapped_aad(vault_id, slot), "wrapped slot key")?;
         let (slot_sk, sak) = plaintext.expose().split_at_checked(32).ok_or(wrapped)?;
         let slot_sk = Secret::from_slice(slot_sk).ok_or(wrapped)?;
-        if suite::public_key(&slot_sk)? != slot.slot_pk {
+        if suite::public_key(slot.suite, &slot_sk)? != slot.slot_pk {
             return Err(VaultError::Tampered("slot public key"));
         }
         Ok(Self { slot_sk, sak: Secret::from_slice(sak).ok_or(wrapped)? })

@@ -15,7 +15,7 @@ use super::{
     private::SlotPrivate,
     reauth::Administration,
     share::{self, Share, ShareSet},
-    slot::{Argon, EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Suite, Unlock},
+    slot::{Argon, EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Unlock},
     slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret, input_key_material},
     suite::{public_key, require_suite},
 };
@@ -240,7 +240,7 @@ impl Draft<'_> {
         let mut slot = EnabledSlot {
             slot_id,
             slot_gen,
-            suite: Suite::X25519,
+            suite: self.suite,
             born: EnabledSlot::BORN_WITH_WRITE,
             unlock,
             kdf_salt: [0; 32],
@@ -273,8 +273,8 @@ impl Draft<'_> {
         keys: &SlotKeys,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), VaultError> {
-        let own = SlotOwnKeys::make(rng);
-        slot.slot_pk = public_key(&own.slot_sk)?;
+        let own = SlotOwnKeys::make(slot.suite, rng);
+        slot.slot_pk = public_key(slot.suite, &own.slot_sk)?;
         slot.wrapped = own.wrap(&self.manifest.vault_id, slot, keys, rng)?;
         self.seals.insert(slot.slot_id, own.sak);
         Ok(())
@@ -310,7 +310,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Gives the slot new keys under the same secret: what the holder of an older vault root key knows of it is worth
+    /// Gives the slot new keys under the same secret, in the suite of [`Draft::use_suite`] if that is a higher one: what the holder of an older vault root key knows of it is worth
     /// nothing in states sealed from now on. The PRF salt stays. Due after a rotation ([`Vault::refresh_due`]); may share
     /// one write with it. Draws kdf_salt (32), slot_sk (32), SAK (32), a nonce (12).
     ///
@@ -325,7 +325,7 @@ impl Draft<'_> {
         rng: &mut dyn CryptoRng,
     ) -> Result<(), VaultError> {
         let slot = self.manifest.enabled_slot(id).ok_or(VaultError::NotFound)?;
-        require_suite(slot.suite)?;
+        require_suite(slot.suite.max(self.suite))?;
         let ikm = input_key_material(&slot.unlock, secret, self.argon2_ceiling_kib)?;
         self.rekey(id, (&ikm, &ikm), None, rng)
     }
@@ -344,6 +344,7 @@ impl Draft<'_> {
             return Err(VaultError::WrongSecret);
         }
         let private = self.load_private(id)?;
+        slot.suite = slot.suite.max(self.suite);
         slot.born = EnabledSlot::BORN_WITH_WRITE;
         slot.slot_gen = slot.slot_gen.checked_add(1).ok_or(VaultError::TooLarge)?;
         if let (Unlock::Passkey(passkey), Some(salt)) = (&mut slot.unlock, salt) {

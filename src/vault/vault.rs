@@ -13,6 +13,7 @@ use super::{
     memory::{Freshness, RollbackStore, Seen},
     private::{PrivatePlace, SlotPrivate},
     reauth::{DEFAULT_REAUTH_LIMIT, Reauth},
+    slot::Suite,
     storage::{Base, Tag},
     tags,
     trie::Trie,
@@ -140,6 +141,12 @@ impl Vault {
     /// When it was last written, as the writer said (Unix seconds); a hint.
     pub fn time(&self) -> u64 {
         self.state.manifest.time
+    }
+
+    /// Its floor: the lowest suite that an enabled slot may be of.
+    pub fn floor(&self) -> Suite {
+        // A floor that is no suite was refused when it was read.
+        Suite::read(self.state.manifest.floor).unwrap_or(Suite::X25519)
     }
 
     /// Its policy.
