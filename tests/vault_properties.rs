@@ -8,7 +8,7 @@ use ciborium::Value;
 use common::{
     scripted_rng::ScriptedRng,
     seeded_rng::SeededRng,
-    vault::{Admin, TestMemory, private},
+    vault::{Admin, TestMemory, evaluate, private},
     world::TODAY,
 };
 use countersign::{
@@ -17,10 +17,12 @@ use countersign::{
     secret::Secret,
     time::Moment,
     vault::{
-        Administration, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, Opening, PassphraseCost,
-        Policy, RecoveryCode, Row, Seen, SlotId, SlotKind, SlotSecret, StorageError, Vault, VaultError,
-        VaultId, VaultStorage,
+        Administration, EncryptionSetup, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, OldSeal,
+        Opening, PassphraseCost, Policy, PrfAbility, PrfSaltMode, RecoveryCode, Resalt, Row, Seen, SlotId,
+        SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError, Vault, VaultError, VaultId,
+        VaultStorage, prf_input,
     },
+    webauthn::{CredentialId, RpId, UvPrfOutput},
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -54,7 +56,13 @@ enum Op {
     EnrolCode,
     Refresh(usize),
     Rotate,
+    Reencrypt,
     Remove(usize),
+    AddPasskey,
+    Enable(usize),
+    Disable(usize),
+    Resalt(usize),
+    RemoveIdle(usize),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -67,30 +75,71 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::EnrolCode),
         2 => any::<usize>().prop_map(Op::Refresh),
         2 => Just(Op::Rotate),
+        1 => Just(Op::Reencrypt),
         1 => any::<usize>().prop_map(Op::Remove),
+        2 => Just(Op::AddPasskey),
+        3 => any::<usize>().prop_map(Op::Enable),
+        2 => any::<usize>().prop_map(Op::Disable),
+        2 => any::<usize>().prop_map(Op::Resalt),
+        1 => any::<usize>().prop_map(Op::RemoveIdle),
     ]
 }
 
 enum Key {
     Device(Secret<32>),
     Code(RecoveryCode),
+    /// Its CredRandom; what it answers depends on the slot's salt.
+    Passkey([u8; 32]),
 }
 
 impl Key {
-    fn secret(&self) -> SlotSecret<'_> {
+    /// `output` is what the passkey answers, if it is one.
+    fn secret<'a>(&'a self, output: Option<&'a UvPrfOutput>) -> SlotSecret<'a> {
         match self {
             Self::Device(secret) => SlotSecret::Device(secret),
             Self::Code(code) => SlotSecret::Code(code),
+            Self::Passkey(_) => SlotSecret::Passkey(output.unwrap()),
         }
     }
+}
+
+fn answer(vault_id: &VaultId, cred_random: &[u8; 32], salt: [u8; 32]) -> UvPrfOutput {
+    evaluate(cred_random, &prf_input(vault_id, &PrfSaltMode::PerSlot(salt)))
 }
 
 /// What a vault should hold.
 #[derive(Clone, Default)]
 struct Model {
     items: BTreeMap<ItemId, (u64, u64, Vec<u8>)>,
+    /// The enabled slots, with their generations.
     slots: BTreeMap<SlotId, u64>,
+    /// The salts of those that are passkeys.
+    salts: BTreeMap<SlotId, [u8; 32]>,
+    /// The passkeys that sign in only, with their generations.
+    idle: BTreeMap<SlotId, u64>,
+    /// The slots that were seen to open the vault.
+    verified: BTreeSet<SlotId>,
     key_gen: u64,
+}
+
+impl Model {
+    fn output(&self, vault_id: &VaultId, slot: &SlotId, key: &Key) -> Option<UvPrfOutput> {
+        match key {
+            Key::Passkey(cred_random) => Some(answer(vault_id, cred_random, self.salts[slot])),
+            _ => None,
+        }
+    }
+
+    /// One slot at least stays enabled.
+    fn retire(&mut self, slot: &SlotId) -> bool {
+        let last = self.slots.len() == 1;
+        if !last {
+            self.slots.remove(slot);
+            self.salts.remove(slot);
+            self.verified.remove(slot);
+        }
+        !last
+    }
 }
 
 fn pick<K: Copy, V>(map: &BTreeMap<K, V>, index: usize) -> Option<K> {
@@ -125,6 +174,7 @@ impl World {
         let mut model = self.model.clone();
         let mut rotated = false;
         let mut touched = BTreeSet::new();
+        let vault_id = self.vault.vault_id();
         let mut draft = self.vault.admin();
         for op in ops {
             let rng = &mut self.rng;
@@ -150,9 +200,11 @@ impl World {
                 }
                 Op::EnrolDevice if model.slots.len() < 6 => {
                     let secret = Secret::make_random(rng);
-                    let slot = draft.enrol_device(&secret, private("device"), rng).unwrap();
+                    let private = SlotPrivate { last_verified: Some(TODAY.0), ..private("device") };
+                    let slot = draft.enrol_device(&secret, private, rng).unwrap();
                     self.keys.insert(slot, Key::Device(secret));
                     model.slots.insert(slot, 1);
+                    model.verified.insert(slot);
                 }
                 Op::EnrolCode if model.slots.len() < 6 => {
                     let code = RecoveryCode::make(rng);
@@ -163,22 +215,81 @@ impl World {
                 Op::EnrolDevice | Op::EnrolCode => {}
                 Op::Refresh(index) => {
                     let slot = pick(&model.slots, *index).unwrap();
-                    draft.refresh(&slot, &self.keys[&slot].secret(), rng).unwrap();
+                    let output = model.output(&vault_id, &slot, &self.keys[&slot]);
+                    draft.refresh(&slot, &self.keys[&slot].secret(output.as_ref()), rng).unwrap();
                     *model.slots.get_mut(&slot).unwrap() += 1;
                 }
                 Op::Rotate => {
                     assert_eq!(draft.rotate(&self.storage, rng).is_ok(), !rotated);
                     rotated = true;
                 }
+                Op::Reencrypt => {
+                    assert_eq!(draft.rotate_and_reencrypt(&self.storage, rng).is_ok(), !rotated);
+                    for (id, (_, version, _)) in model.items.iter_mut().filter(|_| !rotated) {
+                        *version += u64::from(touched.insert(*id));
+                    }
+                    rotated = true;
+                }
                 Op::Remove(index) => {
                     let slot = pick(&model.slots, *index).unwrap();
-                    let last = model.slots.len() == 1;
+                    let goes = model.retire(&slot);
                     let removed = draft.remove(&slot, &self.storage, rng);
-                    assert_eq!(removed, if last { Err(VaultError::LastSlot) } else { Ok(()) });
-                    if !last {
-                        model.slots.remove(&slot);
+                    assert_eq!(removed, if goes { Ok(()) } else { Err(VaultError::LastSlot) });
+                    rotated |= goes;
+                }
+                Op::AddPasskey if model.idle.len() < 3 => {
+                    let cred_random = *Secret::<32>::make_random(rng).expose();
+                    let id = CredentialId::new(&cred_random[..16]).unwrap();
+                    let (rp, seen) = (RpId::new("vault.example").unwrap(), PrfAbility::Observed);
+                    let slot = draft.add_passkey(&rp, &id, seen, private("passkey"), rng).unwrap();
+                    self.keys.insert(slot, Key::Passkey(cred_random));
+                    model.idle.insert(slot, 1);
+                }
+                Op::AddPasskey => {}
+                Op::Enable(index) => {
+                    let Some(slot) = pick(&model.idle, *index) else { continue };
+                    let Key::Passkey(cred_random) = &self.keys[&slot] else { unreachable!() };
+                    let salt = *Secret::<32>::make_random(rng).expose();
+                    let output = || answer(&vault_id, cred_random, salt);
+                    let setup =
+                        EncryptionSetup { salt: PrfSaltMode::PerSlot(salt), transports: &[], pin: None };
+                    let enabled = draft.enable_encryption(&slot, setup, &output(), &output(), rng);
+                    assert_eq!(enabled.is_ok(), model.salts.len() < 5);
+                    if enabled.is_ok() {
+                        let slot_gen = model.idle.remove(&slot).unwrap();
+                        model.slots.insert(slot, slot_gen + 1);
+                        model.salts.insert(slot, salt);
+                    }
+                }
+                Op::Disable(index) => {
+                    let Some(slot) = pick(&model.salts, *index) else { continue };
+                    let slot_gen = model.slots[&slot];
+                    let goes = model.retire(&slot);
+                    let disabled = draft.disable_encryption(&slot, OldSeal::Revoke, &self.storage, rng);
+                    assert_eq!(disabled, if goes { Ok(()) } else { Err(VaultError::LastSlot) });
+                    if goes {
+                        model.idle.insert(slot, slot_gen);
                         rotated = true;
                     }
+                }
+                Op::Resalt(index) => {
+                    let Some(slot) = pick(&model.salts, *index) else { continue };
+                    let Key::Passkey(cred_random) = &self.keys[&slot] else { unreachable!() };
+                    let candidate = *Secret::<32>::make_random(rng).expose();
+                    let first = answer(&vault_id, cred_random, model.salts[&slot]);
+                    let second = answer(&vault_id, cred_random, candidate);
+                    let resalt = Resalt { candidate, first: &first, second: &second, pin: None };
+                    let resalted = draft.resalt(&slot, resalt, rng);
+                    assert_eq!(resalted.is_ok(), model.verified.iter().any(|other| *other != slot));
+                    if resalted.is_ok() {
+                        model.salts.insert(slot, candidate);
+                        *model.slots.get_mut(&slot).unwrap() += 1;
+                    }
+                }
+                Op::RemoveIdle(index) => {
+                    let Some(slot) = pick(&model.idle, *index) else { continue };
+                    draft.remove(&slot, &self.storage, rng).unwrap();
+                    model.idle.remove(&slot);
                 }
             }
         }
@@ -202,12 +313,25 @@ impl World {
             .map(|slot| (slot.slot_id(), slot.slot_gen()))
             .collect();
         assert_eq!(enabled, self.model.slots);
+        let idle: BTreeMap<SlotId, u64> = envelope
+            .slots()
+            .filter(|slot| slot.status() == SlotStatus::Idle)
+            .map(|slot| (slot.slot_id(), slot.slot_gen()))
+            .collect();
+        assert_eq!(idle, self.model.idle);
         for slot in enabled.keys() {
             let opening = Opening { memory: Some(&mut self.memory), ..Opening::default() };
-            let (vault, freshness) = envelope.open(slot, &self.keys[slot].secret(), opening).unwrap();
+            let output = self.model.output(&envelope.vault_id(), slot, &self.keys[slot]);
+            let secret = self.keys[slot].secret(output.as_ref());
+            let (vault, freshness) = envelope.open(slot, &secret, opening).unwrap();
             assert_eq!(freshness, Freshness::Checked);
             assert_eq!((vault.epoch(), vault.key_gen()), (self.vault.epoch(), self.model.key_gen));
-            assert!(vault.slot_private(slot).unwrap().is_some());
+            for known in self.model.slots.keys().chain(self.model.idle.keys()) {
+                let private = vault.slot_private(known).unwrap().unwrap();
+                assert_eq!(private.rp_id.is_some(), self.model.idle.contains_key(known));
+                assert_eq!(private.credential_id.is_some(), self.model.idle.contains_key(known));
+                assert_eq!(private.last_verified.is_some(), self.model.verified.contains(known));
+            }
             let items: BTreeMap<_, _> = envelope
                 .items()
                 .map(|(row, bytes)| {
@@ -1011,4 +1135,21 @@ fn a_tombstone_names_the_generation_before_its_removal_and_the_oldest_go() {
     found.sort();
     removed.sort();
     assert_eq!(found, removed[2..]);
+}
+
+#[test]
+fn a_vault_without_fallback_by_policy_opens_with_none() {
+    let sample = Sample::new(30);
+    for (kind, fallback) in [(2, true), (5, true), (6, false)] {
+        let forged = sample.forge(|manifest, _| {
+            *at(slot(manifest, 0), 2) = number(kind);
+            insert(manifest, 12, map(vec![(3, Value::Bool(true))]));
+        });
+        let envelope = Envelope::decode(&forged).unwrap();
+        let intact = envelope.slots().last().unwrap().slot_id();
+        let secret = &sample.slots.iter().find(|(slot, _)| *slot == intact).unwrap().1;
+        let opened = envelope.open(&intact, &SlotSecret::Device(secret), Opening::default()).err();
+        let violation = VaultError::PolicyViolation("no slot but passkeys and devices");
+        assert_eq!(opened, fallback.then_some(violation), "kind {kind}");
+    }
 }

@@ -18,10 +18,11 @@ use countersign::{
     secret::Secret,
     time::{Moment, UnixTime},
     vault::{
-        Administration, Draft, EncryptionSetup, EncryptionStatus, Envelope, ItemId, ItemSource, LastFallback,
-        MemoryStorage, NewPasskey, OldSeal, Opening, PasskeyCeremony, PasskeyEnrolment, PasskeyStore, Policy,
-        PrfAbility, PrfSaltMode, RecoveryCode, Removal, Resalt, SlotId, SlotKind, SlotPrivate, SlotSecret,
-        SlotStatus, StorageError, Vault, VaultError, VaultId, VaultStorage, item_type, prf_input,
+        Administration, Draft, EncryptionSetup, EncryptionStatus, Envelope, ExtraPin, ItemId, ItemSource,
+        LastFallback, MemoryStorage, NewPasskey, OldSeal, Opening, PasskeyCeremony, PasskeyEnrolment,
+        PasskeyStore, PassphraseCost, Policy, PrfAbility, PrfSaltMode, RecoveryCode, Removal, Resalt, SlotId,
+        SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError, Vault, VaultError, VaultId,
+        VaultStorage, item_type, prf_input,
     },
     webauthn::{Aaguid, CredentialId, PrfRefused, RpEntity, RpId, UserEntity, UserHandle, UvPrfOutput},
 };
@@ -526,6 +527,30 @@ fn a_resalt_that_could_lock_anyone_out_is_refused_and_changes_nothing() {
     let (first, second) = (good(&store), next(&store));
     let refused = input(&mut store, slot, [6; 32], first, second);
     assert_eq!(refused, Err(VaultError::InvalidInput("PRF salt")), "in use by another mode");
+}
+
+#[test]
+fn an_extra_pin_comes_with_enabling_and_outlives_a_resalt() {
+    let (mut store, _) = new_store(25);
+    let slot = add_idle(&mut store, 1, PrfAbility::Observed).unwrap();
+    enrol_code(&mut store, true);
+    let salt = |salt| PrfSaltMode::PerSlot(salt);
+    let (first, second) = (answer_on(&store, 1, &salt([1; 32])), answer_on(&store, 1, &salt([2; 32])));
+    let cost = PassphraseCost { memory_kib: 19_456, passes: 2, lanes: 1 };
+    let pin = Some(ExtraPin { pin: "1234", cost });
+    let setup = EncryptionSetup { salt: salt([1; 32]), transports: &[], pin };
+    administer(&mut store, |draft, _, rng| draft.enable_encryption(&slot, setup, &first, &first, rng))
+        .unwrap();
+    assert_eq!(opens(&store, &slot, &SlotSecret::Passkey(&first)).err(), Some(VaultError::WrongSecret));
+    opens(&store, &slot, &SlotSecret::PasskeyWithPin(&first, "1234")).unwrap();
+    let resalt = |store: &mut Store, pin| {
+        let resalt = Resalt { candidate: [2; 32], first: &first, second: &second, pin };
+        store.change(|draft, _, rng| draft.resalt(&slot, resalt, rng))
+    };
+    assert_eq!(resalt(&mut store, None), Err(VaultError::WrongSecret));
+    assert_eq!(resalt(&mut store, Some("4321")), Err(VaultError::WrongSecret));
+    resalt(&mut store, Some("1234")).unwrap();
+    opens(&store, &slot, &SlotSecret::PasskeyWithPin(&second, "1234")).unwrap();
 }
 
 #[test]
