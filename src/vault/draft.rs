@@ -47,9 +47,21 @@ pub struct Draft<'v> {
     pub(super) items: BTreeMap<ItemId, DraftItem>,
     pub(super) deleted: BTreeSet<ItemId>,
     pub(super) rotated: bool,
+    /// Items that a rotation encrypted anew, whose contents nobody changed.
+    pub(super) rewritten: BTreeSet<ItemId>,
     pub(super) argon2_ceiling_kib: Option<u64>,
     /// Of new slots, and the least of refreshed ones.
     pub(super) suite: Suite,
+    /// Where two heads are brought together: what the new state descends from, beside its base.
+    pub(super) joined: Option<Joined>,
+}
+
+/// The past of a state that brings two heads together.
+pub(super) struct Joined {
+    /// The higher epoch of the two.
+    pub(super) epoch: u64,
+    /// In order, not yet cut.
+    pub(super) ancestors: Vec<Past>,
 }
 
 /// An item version that will be written, and how it will be found.
@@ -62,6 +74,7 @@ pub(super) struct DraftItem {
 pub struct Prepared {
     write: Write,
     state: State,
+    rewritten: BTreeSet<ItemId>,
     argon2_ceiling_kib: Option<u64>,
 }
 
@@ -73,6 +86,10 @@ impl Prepared {
 
     pub(super) fn into_state(self) -> State {
         self.state
+    }
+
+    pub(super) fn into_parts(self) -> (Write, State, BTreeSet<ItemId>) {
+        (self.write, self.state, self.rewritten)
     }
 
     /// The vault that was just created, once the storage has confirmed the write; it is remembered. Its maker counts as
@@ -156,8 +173,25 @@ impl<'v> Draft<'v> {
             items: BTreeMap::new(),
             deleted: BTreeSet::new(),
             rotated: false,
+            rewritten: BTreeSet::new(),
             argon2_ceiling_kib: vault.and_then(|vault| vault.argon2_ceiling_kib),
+            joined: None,
         }
+    }
+
+    /// Whether finishing it would change nothing but the epoch.
+    pub fn is_empty(&self) -> bool {
+        let same = |base: &State| {
+            base.manifest.slots == self.manifest.slots && base.manifest.policy == self.manifest.policy
+        };
+        let kept = self.base().is_some_and(same);
+        let quiet = self.seals.is_empty() && self.privates.is_empty() && !self.rotated;
+        kept && quiet && self.items.is_empty() && self.deleted.is_empty() && self.joined.is_none()
+    }
+
+    /// The vault that it changes; none for one that is about to be created.
+    pub fn vault(&self) -> Option<&'v Vault> {
+        self.vault
     }
 
     pub(super) fn base(&self) -> Option<&'v State> {
@@ -187,7 +221,7 @@ impl<'v> Draft<'v> {
     ) -> Result<(), VaultError> {
         let version = match self.current_version(id) {
             Some(version) => version.checked_add(1).filter(|next| *next <= MAX_NUMBER),
-            None => self.items.get(id).map(|_| 1),
+            None => self.items.get(id).map(|drafted| drafted.item.version),
         };
         if self.deleted.contains(id) {
             return Err(VaultError::NotFound);
@@ -207,7 +241,7 @@ impl<'v> Draft<'v> {
         self.base().and_then(|base| base.rows.get(id)).map(|row| row.version)
     }
 
-    fn seal_item(
+    pub(super) fn seal_item(
         &mut self,
         name: (ItemId, u64, u64),
         plaintext: &[u8],
@@ -218,6 +252,7 @@ impl<'v> Draft<'v> {
             return Err(VaultError::InvalidInput("item type"));
         }
         let item = UnwrappedItem::seal(&self.manifest.vault_id, name, plaintext, rng)?;
+        self.rewritten.remove(&id);
         self.items.insert(id, DraftItem { item, terms: Terms::of(item_type, plaintext) });
         Ok(())
     }
@@ -229,8 +264,9 @@ impl<'v> Draft<'v> {
     /// written item ascending by identifier: a nonce (12) for its content key.
     ///
     /// Errors: [`VaultError::LastSlot`] without an enabled slot, [`VaultError::PolicyViolation`],
-    /// [`VaultError::TooLarge`].
+    /// [`VaultError::TooLarge`], [`VaultError::KeyChanged`].
     pub fn finish(mut self, time: UnixTime, rng: &mut dyn CryptoRng) -> Result<Prepared, VaultError> {
+        self.vault.map_or(Ok(()), Vault::require_key)?;
         if self.manifest.enabled().next().is_none() {
             return Err(VaultError::LastSlot);
         }
@@ -259,8 +295,8 @@ impl<'v> Draft<'v> {
             delete: self.deleted.iter().copied().collect(),
             index_id: index_id(&self.root.index()),
         };
-        let Self { root, manifest, argon2_ceiling_kib, .. } = self;
-        Ok(Prepared { write, state: State { root, manifest, hash, rows }, argon2_ceiling_kib })
+        let Self { root, manifest, rewritten, argon2_ceiling_kib, .. } = self;
+        Ok(Prepared { write, state: State { root, manifest, hash, rows }, rewritten, argon2_ceiling_kib })
     }
 
     /// The next epoch, with the base first among its ancestors.
@@ -269,10 +305,11 @@ impl<'v> Draft<'v> {
         if time.0 > MAX_NUMBER {
             return Err(VaultError::InvalidInput("time"));
         }
-        if let Some(base) = self.base() {
-            let first = Past { epoch: base.manifest.epoch, hash: base.hash };
-            self.manifest.ancestors =
-                cut(core::iter::once(first).chain(base.manifest.ancestors.iter().copied()).collect());
+        if let Some(Joined { epoch, ancestors }) = self.joined.take() {
+            self.manifest.epoch = epoch;
+            self.manifest.ancestors = cut(ancestors);
+        } else if let Some(base) = self.base() {
+            self.manifest.ancestors = cut(base.line());
         }
         self.manifest.epoch = next(self.manifest.epoch).ok_or(VaultError::TooLarge)?;
         if self.rotated {

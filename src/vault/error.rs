@@ -52,6 +52,9 @@ pub enum VaultError {
     ReauthNeeded,
     /// A write that belongs to another state of the vault.
     StaleWrite,
+    /// The vault's key was changed elsewhere, so this open vault was locked: a slot's secret opens the new state
+    /// ([`CatchUp::KeyChanged`](super::CatchUp::KeyChanged)).
+    KeyChanged,
     /// The storage failed.
     Storage(StorageError),
     /// The rollback memory could not be read or written.
@@ -104,6 +107,7 @@ impl fmt::Display for VaultError {
             ),
             Self::ReauthNeeded => f.write_str("open the vault once more to confirm this"),
             Self::StaleWrite => f.write_str("the vault has changed since this write was prepared"),
+            Self::KeyChanged => f.write_str("the vault's key was changed elsewhere; open the vault again"),
             Self::Storage(error) => write!(f, "the vault's storage failed: {error}"),
             Self::Memory => f.write_str("the memory of vault states could not be read or written"),
         }

@@ -53,6 +53,11 @@ impl RootKey {
         Self { vault_id: self.vault_id, key: self.key.clone_secret() }
     }
 
+    /// Wipes the key; what is derived afterwards is worth nothing.
+    pub(super) fn forget(&mut self) {
+        self.key = Secret::init_with(|_| {});
+    }
+
     pub(super) fn vault_id(&self) -> &VaultId {
         &self.vault_id
     }

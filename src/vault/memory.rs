@@ -6,6 +6,7 @@ use super::{
     ids::VaultId,
     keys,
     manifest::{Link, Manifest},
+    storage::Base,
 };
 
 /// The newest state of a vault that a client has seen. Nothing of it is secret, but it must be kept where the storage
@@ -57,14 +58,14 @@ pub(super) fn check(seen: &Seen, manifest: &Manifest, hash: &[u8; 32]) -> Result
         }
         Freshness::Checked
     } else {
-        ancestry(seen, manifest)?
+        ancestry(Base { epoch: seen.epoch, hash: seen.hash }, manifest)?
     };
     check_lineage(seen, manifest)?;
     Ok(freshness)
 }
 
 /// Higher epoch: the state seen must be among the ancestors, unless the list no longer reaches back so far.
-fn ancestry(seen: &Seen, manifest: &Manifest) -> Result<Freshness, VaultError> {
+pub(super) fn ancestry(seen: Base, manifest: &Manifest) -> Result<Freshness, VaultError> {
     if manifest.ancestors.iter().any(|past| past.epoch == seen.epoch && past.hash == seen.hash) {
         return Ok(Freshness::Checked);
     }
@@ -75,7 +76,7 @@ fn ancestry(seen: &Seen, manifest: &Manifest) -> Result<Freshness, VaultError> {
 }
 
 /// The key seen must be in the line, and each later key signed by the one before it.
-fn check_lineage(seen: &Seen, manifest: &Manifest) -> Result<(), VaultError> {
+pub(super) fn check_lineage(seen: &Seen, manifest: &Manifest) -> Result<(), VaultError> {
     let mut links = manifest.lineage.iter().skip_while(|link| link.key_gen != seen.key_gen);
     let mut signer: &Link = links.next().ok_or(VaultError::Fork)?;
     if signer.public_key != seen.lineage_key {

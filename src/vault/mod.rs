@@ -11,6 +11,7 @@
 //! kept, and opening by one or rotating a vault that has one is [`VaultError::Unsupported`].
 
 mod argon;
+mod catch_up;
 mod ceremony;
 mod code;
 mod draft;
@@ -24,10 +25,13 @@ mod manifest;
 mod memory;
 mod memory_storage;
 mod open;
+mod operation;
 mod passkey_store;
 mod passkeys;
 mod private;
 mod reauth;
+mod reconcile;
+mod replay;
 mod resalt;
 mod rotate;
 mod share;
@@ -42,6 +46,7 @@ mod trie;
 #[allow(clippy::module_inception, reason = "the open vault is the main value of this room")]
 mod vault;
 
+pub use catch_up::CatchUp;
 pub use ceremony::{NewPasskey, PasskeyCeremony};
 pub use code::{CodeError, RecoveryCode};
 pub use draft::{Draft, Prepared};
@@ -53,10 +58,13 @@ pub use manifest::{BackupInfo, Policy};
 pub use memory::{Freshness, RollbackStore, Seen};
 pub use memory_storage::MemoryStorage;
 pub use open::Opening;
+pub use operation::Operations;
 pub use passkey_store::PasskeyStore;
 pub use passkeys::{EncryptionSetup, EncryptionStatus, PrfAbility};
 pub use private::SlotPrivate;
 pub use reauth::{Administration, DEFAULT_REAUTH_LIMIT, Reauth};
+pub use reconcile::{Head, UsersWord, reconcile};
+pub use replay::{Clash, Conflict, Merge, Report};
 pub use resalt::Resalt;
 pub use rotate::{LastFallback, OldSeal, Removal, RemovalAdvice};
 pub use share::{JoinedShares, Share, ShareError, ShareSet};

@@ -5,6 +5,7 @@ use super::{
     error::VaultError,
     ids::{SlotId, VaultId},
     keys::RootKey,
+    manifest::Manifest,
     memory::{self, Freshness, RollbackStore},
     slot_key::{SlotKeyInput, SlotOwnKeys, SlotSecret, input_key_material},
     suite::{SealContext, require_suite},
@@ -45,20 +46,25 @@ pub(super) fn open(
     // 3. "Nothing of the manifest is acted upon before this point but what steps 1-3 need."
     let state = State::authenticate(root, envelope)?;
     // 4.
-    if manifest.backup.is_some() != opening.backup {
-        return Err(VaultError::PolicyViolation(if opening.backup {
-            "this is no backup"
-        } else {
-            "this is a backup, not the vault"
-        }));
-    }
-    manifest.check_policy()?;
+    check_kind_and_policy(manifest, opening.backup)?;
     // 5.
     let (now, ceiling) = (opening.now, opening.argon2_ceiling_kib);
     let freshness = recall(&state, opening.memory)?;
     let mut vault = Vault::new(state, freshness, Some(*slot_id), now);
     vault.argon2_ceiling_kib = ceiling;
     Ok((vault, freshness))
+}
+
+/// Step 4.
+pub(super) fn check_kind_and_policy(manifest: &Manifest, backup: bool) -> Result<(), VaultError> {
+    if manifest.backup.is_some() != backup {
+        return Err(VaultError::PolicyViolation(if backup {
+            "this is no backup"
+        } else {
+            "this is a backup, not the vault"
+        }));
+    }
+    manifest.check_policy()
 }
 
 /// Steps 2 and 3 as far as the vault root key: slot keys, wrapped, slot_pk, seal.
@@ -87,7 +93,7 @@ pub(super) fn unseal(
 }
 
 /// Compares with memory, and writes it once nothing can fail any more.
-fn recall(state: &State, memory: Option<&mut dyn RollbackStore>) -> Result<Freshness, VaultError> {
+pub(super) fn recall(state: &State, memory: Option<&mut dyn RollbackStore>) -> Result<Freshness, VaultError> {
     let Some(store) = memory else { return Ok(Freshness::Unchecked) };
     let vault_id = state.manifest.vault_id;
     let seen = store.get(&vault_id)?;

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use rand_core::CryptoRng;
 
 use super::{
+    catch_up::CatchUp,
     ceremony::PasskeyCeremony,
     draft::{Draft, Prepared},
     envelope::Envelope,
@@ -13,9 +14,11 @@ use super::{
     item::item_type::{AUTHENTICATOR_STATE, FIRST_OF_HOST, PASSKEY},
     manifest::MAX_ITEMS,
     memory::RollbackStore,
+    operation::Operations,
     passkeys::{EncryptionStatus, PrfAbility},
     private::SlotPrivate,
     reauth::{Administration, Reauth},
+    replay::Report,
     slot_key::SlotSecret,
     slots::PasskeyEnrolment,
     storage::{StorageError, Tag, VaultStorage},
@@ -27,6 +30,7 @@ use crate::{
         ChangeSet, CredentialRecord, CredentialStore, Overview, Query, Records, StateRecord, StateStore,
         StoreError,
     },
+    crypto::sha256,
     time::{Moment, UnixTime},
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
@@ -36,6 +40,13 @@ use crate::{
 /// Look-ups go through the tags of the local index, so that nothing but the answer is decrypted; what the storage
 /// answers is checked all the same. Each change is one [`Write`](super::Write). Randomness comes from `R`, and the date
 /// that writes carry from [`PasskeyStore::set_time`].
+///
+/// Several devices may share a storage. A host's change that comes too late is replayed ([`PasskeyStore::change`]); a
+/// commit of the authenticator ([`CredentialStore::commit`]) never is: what it stores was decided by the passkeys and the
+/// state record of before (a signature counter that another device has raised meanwhile, PIN tries that it has counted),
+/// and a response may go out only for what was decided on the newest. It ends in [`StoreError::Conflict`] with nothing
+/// stored, as does whatever else meets items that another device has changed; the host calls [`PasskeyStore::catch_up`],
+/// makes the authenticator anew from the state record, and the command is asked for again.
 pub struct PasskeyStore<S, R> {
     vault: Vault,
     storage: S,
@@ -43,7 +54,13 @@ pub struct PasskeyStore<S, R> {
     rng: R,
     time: UnixTime,
     own_accounts: Vec<RpId>,
+    /// What could not be stored although it was replayed.
+    pending: Option<Operations>,
+    report: Report,
 }
+
+/// How often a change is replayed on what others have stored meanwhile, before its author is told.
+const MOST_REPLAYS: usize = 8;
 
 impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     /// Joins an open vault with the storage it was opened from, and makes the local index where it is missing or of
@@ -55,11 +72,14 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         rng: R,
     ) -> Result<Self, VaultError> {
         let time = UnixTime(vault.time());
-        let mut store = Self { vault, storage, memory, rng, time, own_accounts: Vec::new() };
-        if store.storage.index_id()? != Some(store.vault.index_id()) {
-            store.reindex()?;
-        }
+        let (pending, report) = (None, Report::default());
+        let mut store = Self { vault, storage, memory, rng, time, own_accounts: Vec::new(), pending, report };
+        store.keep_index()?;
         Ok(store)
+    }
+
+    fn keep_index(&mut self) -> Result<(), VaultError> {
+        if self.storage.index_id()? == Some(self.vault.index_id()) { Ok(()) } else { self.reindex() }
     }
 
     /// Stores a vault that was just drafted ([`Administration::new_vault`]) in an empty storage.
@@ -111,16 +131,31 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
 
     /// Makes one change: `edit` fills the draft, and it is stored as one write. Whatever fails, the vault stays as it was;
     /// [`VaultError::Memory`] and [`VaultError::Fork`] alone, which the memory answers, come after the write.
+    ///
+    /// Where another device has stored something meanwhile, its state is checked and taken over, and the change is
+    /// replayed on it ([`Vault::replay`]), at most 8 times; what did not go as meant then stands in
+    /// [`PasskeyStore::take_report`]. If that does not help ([`StorageError::Conflict`]), or the vault's key was changed
+    /// there ([`VaultError::KeyChanged`]), or the storage fails on the way, [`PasskeyStore::take_pending`] has the change.
+    /// A conflict with nothing pending: `edit` itself met items that another device has changed; after
+    /// [`PasskeyStore::catch_up`] it can be asked for again.
     pub fn change<T>(
         &mut self,
         edit: impl FnOnce(&mut Draft<'_>, &S, &mut dyn CryptoRng) -> Result<T, VaultError>,
     ) -> Result<T, VaultError> {
-        let mut draft = self.vault.draft();
-        let outcome = edit(&mut draft, &self.storage, &mut self.rng)?;
-        refuse_own_accounts(&draft, &self.own_accounts, &self.storage)?;
-        let prepared = draft.finish(self.time, &mut self.rng)?;
+        let (prepared, outcome) = self.prepare(edit)?;
         self.store(prepared)?;
         Ok(outcome)
+    }
+
+    fn prepare<T>(
+        &mut self,
+        edit: impl FnOnce(&mut Draft<'_>, &S, &mut dyn CryptoRng) -> Result<T, VaultError>,
+    ) -> Result<(Prepared, T), VaultError> {
+        self.vault.require_key()?;
+        let mut draft = self.vault.draft();
+        let outcome = edit(&mut draft, &self.storage, &mut self.rng).map_err(|error| self.explain(error))?;
+        refuse_own_accounts(&draft, &self.own_accounts, &self.storage)?;
+        Ok((draft.finish(self.time, &mut self.rng)?, outcome))
     }
 
     /// As [`PasskeyStore::change`], for changes of slots and keys ([`Vault::administer`]).
@@ -131,16 +166,106 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         edit: impl FnOnce(&mut Administration<'_>, &S, &mut dyn CryptoRng) -> Result<T, VaultError>,
     ) -> Result<T, VaultError> {
         let mut administration = self.vault.administer(proof, now)?;
-        let outcome = edit(&mut administration, &self.storage, &mut self.rng)?;
+        let outcome = edit(&mut administration, &self.storage, &mut self.rng);
+        let outcome = outcome.map_err(|error| self.explain(error))?;
         refuse_own_accounts(&administration, &self.own_accounts, &self.storage)?;
         let prepared = administration.finish(self.time, &mut self.rng)?;
         self.store(prepared)?;
         Ok(outcome)
     }
 
+    /// Stores a write, or what it does on the state that came first.
     fn store(&mut self, prepared: Prepared) -> Result<(), VaultError> {
+        match self.storage.write(prepared.write()) {
+            Ok(()) => self.vault.written(prepared, lend(&mut self.memory)),
+            Err(StorageError::Conflict) => {
+                let operations = prepared.into_operations(&self.vault)?;
+                self.replay_until_stored(operations)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Stores what is pending from an earlier change ([`PasskeyStore::take_pending`]), of this store or of the one before
+    /// the vault was opened anew. As [`PasskeyStore::change`] otherwise.
+    pub fn replay(&mut self, operations: Operations) -> Result<(), VaultError> {
+        self.replay_until_stored(operations)
+    }
+
+    fn replay_until_stored(&mut self, operations: Operations) -> Result<(), VaultError> {
+        for _ in 0..MOST_REPLAYS {
+            match self.replay_once(&operations) {
+                Ok((report, remembered)) => {
+                    self.report.append(report);
+                    return remembered;
+                }
+                Err(VaultError::Storage(StorageError::Conflict)) => {}
+                Err(error) => {
+                    self.pending = Some(operations);
+                    return Err(error);
+                }
+            }
+        }
+        self.pending = Some(operations);
+        Err(StorageError::Conflict.into())
+    }
+
+    /// The report, once all is stored, and what the memory said to that.
+    fn replay_once(
+        &mut self,
+        operations: &Operations,
+    ) -> Result<(Report, Result<(), VaultError>), VaultError> {
+        if self.catch_up()? == CatchUp::KeyChanged {
+            return Err(VaultError::KeyChanged);
+        }
+        let replayed = self.vault.replay(operations, &self.storage, &mut self.rng);
+        let (draft, report) = replayed.map_err(|error| self.explain(error))?;
+        if draft.is_empty() {
+            return Ok((report, Ok(())));
+        }
+        let prepared = draft.finish(self.time, &mut self.rng)?;
         self.storage.write(prepared.write())?;
-        self.vault.written(prepared, lend(&mut self.memory))
+        Ok((report, self.vault.written(prepared, lend(&mut self.memory))))
+    }
+
+    /// Goes on to what the storage holds now ([`Vault::catch_up`]). After [`CatchUp::KeyChanged`] this store is locked:
+    /// [`PasskeyStore::take_pending`], [`PasskeyStore::lock`], and open the vault again.
+    ///
+    /// An authenticator that runs on this store is to be made anew after [`CatchUp::Newer`]: it still holds the state record
+    /// and the passkeys of before.
+    pub fn catch_up(&mut self) -> Result<CatchUp, VaultError> {
+        let stored = self.storage.parts()?.ok_or(VaultError::Tampered("the vault is gone"))?;
+        let outcome = self.vault.catch_up(&Envelope::from_stored(stored)?, lend(&mut self.memory))?;
+        if let CatchUp::Newer(_) = outcome {
+            self.keep_index()?;
+        }
+        Ok(outcome)
+    }
+
+    /// The change that could not be stored, if there is one.
+    pub fn take_pending(&mut self) -> Option<Operations> {
+        self.pending.take()
+    }
+
+    /// What replays since the last call did otherwise than was meant; empty most of the time.
+    pub fn take_report(&mut self) -> Report {
+        core::mem::take(&mut self.report)
+    }
+
+    /// An item that is not as the vault names it is no tampering where another device has just changed it.
+    fn explain(&self, error: VaultError) -> VaultError {
+        match error {
+            VaultError::Tampered(_) | VaultError::NotFound if self.overtaken() => {
+                StorageError::Conflict.into()
+            }
+            error => error,
+        }
+    }
+
+    /// Whether the storage holds another state than the open one.
+    fn overtaken(&self) -> bool {
+        let Ok(Some(stored)) = self.storage.parts() else { return false };
+        sha256(&stored.manifest) != self.vault.base().hash
     }
 
     /// [`Administration::enrol_passkey`]; refused with [`VaultError::Circular`] if the passkey is an item of this vault.
@@ -229,10 +354,12 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         self.change(|draft, _, _| draft.delete_item(id))
     }
 
-    /// Decrypts an item of any type. [`VaultError::NotFound`]: the vault has none such. [`VaultError::Tampered`]: the storage
-    /// has lost or altered it.
+    /// Decrypts an item of any type. [`VaultError::NotFound`]: the vault has none such. [`StorageError::Conflict`]: another
+    /// device has changed it ([`PasskeyStore::catch_up`]). [`VaultError::Tampered`]: the storage has lost or altered it.
     pub fn get(&self, id: &ItemId) -> Result<OpenItem, VaultError> {
-        self.vault.open_item(id, &self.stored(id)?)
+        self.vault.require_key()?;
+        let open = || self.vault.open_item(id, &self.stored(id)?);
+        open().map_err(|error| self.explain(error))
     }
 
     fn stored(&self, id: &ItemId) -> Result<Vec<u8>, VaultError> {
@@ -242,11 +369,13 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
 
     /// An item's type. It stands beside what is encrypted, and the index vouches for it.
     fn item_type(&self, id: &ItemId) -> Result<u64, VaultError> {
-        Ok(self.vault.state().checked_item(id, &self.stored(id)?)?.item_type)
+        let read = || Ok(self.vault.state().checked_item(id, &self.stored(id)?)?.item_type);
+        read().map_err(|error| self.explain(error))
     }
 
     /// The items of a type, in any order.
     pub fn list(&self, item_type: u64) -> Result<Vec<ItemId>, VaultError> {
+        self.vault.require_key()?;
         Ok(self.storage.tagged(&self.vault.tag(TYPE, &item_type.to_be_bytes()))?)
     }
 
@@ -270,6 +399,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         kind: &str,
         value: &[u8],
     ) -> Result<Vec<(ItemId, CredentialRecord)>, VaultError> {
+        self.vault.require_key()?;
         let ids = self.storage.tagged(&self.vault.tag(kind, value))?;
         ids.into_iter().map(|id| Ok((id, self.passkey(&id)?))).collect()
     }
@@ -446,7 +576,7 @@ impl<S: VaultStorage, R: CryptoRng> CredentialStore for PasskeyStore<S, R> {
 
     fn commit(&mut self, changes: ChangeSet) -> Result<(), StoreError> {
         let plan = self.plan(&changes)?;
-        let changed = self.change(|draft, _, rng| {
+        let prepared = self.prepare(|draft, _, rng| {
             plan.delete.iter().try_for_each(|id| draft.delete_item(id))?;
             for (record, place) in &plan.write {
                 store(draft, place.as_ref(), PASSKEY, record.encode().expose(), rng)?;
@@ -456,7 +586,12 @@ impl<S: VaultStorage, R: CryptoRng> CredentialStore for PasskeyStore<S, R> {
             }
             Ok(())
         });
-        changed.map_err(store_error)
+        // Never replayed: see the store's documentation.
+        let stored = prepared.and_then(|(prepared, ())| {
+            self.storage.write(prepared.write())?;
+            self.vault.written(prepared, lend(&mut self.memory))
+        });
+        stored.map_err(store_error)
     }
 }
 

@@ -71,6 +71,7 @@ impl Vault {
         secret: &SlotSecret<'_>,
         now: Moment,
     ) -> Result<Reauth, VaultError> {
+        self.require_key()?;
         if crate::crypto::sha256(&envelope.manifest_bytes) != self.state().hash {
             return Err(VaultError::StaleWrite);
         }
@@ -84,6 +85,7 @@ impl Vault {
     /// Starts a change that may touch who opens the vault, and its key. [`VaultError::ReauthNeeded`]: the proof is of
     /// another vault, or too old.
     pub fn administer(&self, proof: &Reauth, now: Moment) -> Result<Administration<'_>, VaultError> {
+        self.require_key()?;
         proof.require(&self.vault_id(), now, self.reauth_limit)?;
         Ok(Administration { draft: self.draft() })
     }

@@ -238,6 +238,7 @@ impl Draft<'_> {
             let plaintext = stored.plaintext(&base.manifest.vault_id, &content_key)?;
             if bodies == Bodies::Renew {
                 self.change_item(&id, stored.item_type, plaintext.expose(), rng)?;
+                self.rewritten.insert(id);
                 continue;
             }
             let terms = Terms::of(stored.item_type, plaintext.expose());
@@ -267,14 +268,11 @@ impl Draft<'_> {
     }
 
     fn is_verified_fallback(&self, slot: &EnabledSlot) -> Result<bool, VaultError> {
-        if matches!(slot.unlock.kind(), SlotKind::Passkey | SlotKind::Device) {
-            return Ok(false);
+        match (self.privates.get(&slot.slot_id), self.base()) {
+            (Some(private), _) => Ok(is_fallback(slot) && private.last_verified.is_some()),
+            (None, Some(base)) => base.is_verified_fallback(slot),
+            (None, None) => Ok(false),
         }
-        if let Some(private) = self.privates.get(&slot.slot_id) {
-            return Ok(private.last_verified.is_some());
-        }
-        let private = self.base().map(|base| base.private(&slot.slot_id)).transpose()?.flatten();
-        Ok(private.is_some_and(|private| private.last_verified.is_some()))
     }
 
     /// Of more than 32 tombstones, the oldest go.
@@ -294,9 +292,30 @@ impl Draft<'_> {
     }
 }
 
+/// Whether it opens the vault without a passkey, and for a person.
+fn is_fallback(slot: &EnabledSlot) -> bool {
+    !matches!(slot.unlock.kind(), SlotKind::Passkey | SlotKind::Device)
+}
+
 impl State {
+    pub(super) fn is_verified_fallback(&self, slot: &EnabledSlot) -> Result<bool, VaultError> {
+        if !is_fallback(slot) {
+            return Ok(false);
+        }
+        Ok(self.private(&slot.slot_id)?.is_some_and(|private| private.last_verified.is_some()))
+    }
+
+    pub(super) fn has_verified_fallback(&self) -> Result<bool, VaultError> {
+        for slot in self.manifest.enabled() {
+            if self.is_verified_fallback(slot)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A slot's SAK, as the vault keeps it for rotations.
-    fn unwrap_sak(&self, slot: &EnabledSlot) -> Result<Secret<32>, VaultError> {
+    pub(super) fn unwrap_sak(&self, slot: &EnabledSlot) -> Result<Secret<32>, VaultError> {
         let key = self.root.sak_wrap(&slot.slot_id, slot.slot_gen);
         let aad = sak_aad(&self.manifest.vault_id, slot, self.manifest.key_gen);
         let sak = slot.sak_wrap.open(&key, &aad, "wrapped SAK")?;

@@ -280,7 +280,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn drafted_slot(&mut self, id: &SlotId) -> Option<&mut EnabledSlot> {
+    pub(super) fn drafted_slot(&mut self, id: &SlotId) -> Option<&mut EnabledSlot> {
         self.manifest.slots.iter_mut().find(|slot| slot.slot_id() == *id).and_then(|slot| match slot {
             Slot::Enabled(slot) => Some(&mut **slot),
             _ => None,
@@ -288,7 +288,8 @@ impl Draft<'_> {
     }
 
     pub(super) fn require_checked(&self) -> Result<(), VaultError> {
-        self.vault.map_or(Ok(()), |vault| vault.require_checked())
+        // Who brings two heads together has given that word already.
+        self.vault.filter(|_| self.joined.is_none()).map_or(Ok(()), |vault| vault.require_checked())
     }
 
     /// Sets the most memory that Argon2 may ask for, in KiB; otherwise it is what [`Opening`](super::Opening) said, and

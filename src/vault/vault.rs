@@ -9,7 +9,7 @@ use super::{
     ids::{ItemId, SlotId, VaultId},
     item::{Row, StoredItem},
     keys::RootKey,
-    manifest::{Manifest, Policy},
+    manifest::{Manifest, Past, Policy},
     memory::{Freshness, RollbackStore, Seen},
     private::{PrivatePlace, SlotPrivate},
     reauth::{DEFAULT_REAUTH_LIMIT, Reauth},
@@ -61,6 +61,12 @@ impl State {
         Base { epoch: self.manifest.epoch, hash: self.hash }
     }
 
+    /// The state itself, then its ancestors.
+    pub(super) fn line(&self) -> Vec<Past> {
+        let own = Past { epoch: self.manifest.epoch, hash: self.hash };
+        core::iter::once(own).chain(self.manifest.ancestors.iter().copied()).collect()
+    }
+
     /// The stored item, if its bytes are those that the index names.
     pub(super) fn checked_item(&self, id: &ItemId, bytes: &[u8]) -> Result<StoredItem, VaultError> {
         let row = self.rows.get(id).ok_or(VaultError::NotFound)?;
@@ -101,6 +107,8 @@ pub struct Vault {
     state: State,
     freshness: Freshness,
     accepted: bool,
+    /// The key was changed elsewhere and is wiped here.
+    ended: bool,
     pub(super) opened: Reauth,
     pub(super) reauth_limit: u64,
     pub(super) argon2_ceiling_kib: Option<u64>,
@@ -113,6 +121,7 @@ impl Vault {
             state,
             freshness,
             accepted: false,
+            ended: false,
             opened,
             reauth_limit: DEFAULT_REAUTH_LIMIT,
             argon2_ceiling_kib: None,
@@ -175,6 +184,28 @@ impl Vault {
         self.accepted = true;
     }
 
+    /// Goes on to a newer state under the same key. What was accepted stays so if the new state is known to descend from it.
+    pub(super) fn go_on(&mut self, state: State, freshness: Freshness, descends: bool) {
+        self.accepted &= descends;
+        (self.state, self.freshness) = (state, freshness);
+    }
+
+    /// Locks in place: the key is worth nothing for the states to come.
+    pub(super) fn forget_key(&mut self) {
+        self.state.root.forget();
+        self.ended = true;
+    }
+
+    /// Whether its key was changed elsewhere ([`CatchUp::KeyChanged`](super::CatchUp::KeyChanged)), so that it has to be
+    /// opened again.
+    pub fn key_changed(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn require_key(&self) -> Result<(), VaultError> {
+        if self.ended { Err(VaultError::KeyChanged) } else { Ok(()) }
+    }
+
     /// Whether enrolment and rotation may go on from here.
     pub(super) fn require_checked(&self) -> Result<(), VaultError> {
         if self.accepted || self.freshness == Freshness::Checked {
@@ -191,6 +222,7 @@ impl Vault {
 
     /// The private part of a slot; none for a tombstone.
     pub fn slot_private(&self, id: &SlotId) -> Result<Option<SlotPrivate>, VaultError> {
+        self.require_key()?;
         self.state.private(id)
     }
 
@@ -223,13 +255,14 @@ impl Vault {
     /// Decrypts an item. [`VaultError::NotFound`]: the index has no such item. [`VaultError::Tampered`]: the bytes are not
     /// exactly those that the index names.
     pub fn open_item(&self, id: &ItemId, bytes: &[u8]) -> Result<OpenItem, VaultError> {
+        self.require_key()?;
         let item = self.state.checked_item(id, bytes)?;
         let content_key = item.content_key(&self.state.root, self.key_gen())?;
         let plaintext = item.plaintext(&self.vault_id(), &content_key)?;
         Ok(OpenItem { item_type: item.item_type, version: item.version, plaintext })
     }
 
-    /// The key of the local index: derived by the label `index` and the empty context.
+    /// The key of the local index (of no use once [`Vault::key_changed`]): derived by the label `index` and the empty context.
     pub fn index_key(&self) -> Secret<32> {
         self.state.root.index()
     }

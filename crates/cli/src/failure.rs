@@ -106,6 +106,7 @@ impl From<VaultError> for Failure {
             VaultError::Fork => (Exit::Tampered, "fork"),
             VaultError::NotFound => (Exit::NotFound, "not-found"),
             VaultError::StaleWrite => (Exit::Busy, "conflict"),
+            VaultError::KeyChanged => (Exit::Busy, "key-changed"),
             VaultError::Storage(error) => storage_code(error),
             VaultError::Memory => (Exit::Disk, "memory"),
             VaultError::Unsupported(_) => (Exit::Failed, "unsupported"),
