@@ -8,6 +8,7 @@ pub(crate) mod hid;
 pub(crate) mod platform;
 pub(crate) mod scripted_rng;
 pub(crate) mod seeded_rng;
+pub(crate) mod shared_storage;
 pub(crate) mod vault;
 pub(crate) mod vectors;
 pub(crate) mod world;
