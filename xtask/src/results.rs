@@ -96,9 +96,9 @@ allowList names one. Nobody counts signatures but `fido-authenticator`, where th
 littlefs in memory, opensk in a map, `passkey` in the map that it comes with. Platform keys for hmac-secret are new in each
 request and made outside the measured time. Floors are the libraries' raw operations with loaded keys: for getAssertion a
 signature, with hmac-secret also a key agreement and the symmetric rest, for makeCredential a key pair, and a signature
-where it attests by itself. `passkey` has no door for CTAP bytes, and no attestation but none. The same p256 code takes up to
-15 % more or less time by how the compiler happens to inline it where it is used, so that the portable floor can lie above what
-stands on it. countersign's accelerated providers have the host's key cache before them. In each turn a candidate works five
+where it attests by itself. `passkey` has no door for CTAP bytes, and no attestation but none. The same p256 code
+takes up to 15 % longer where a crate of several codegen units uses it, by what happens to be inlined, so that the portable floor
+can lie above what stands on it. countersign's accelerated providers have the host's key cache before them. In each turn a candidate works five
 times, of which the first does not count.
 ";
 
