@@ -13,7 +13,7 @@ use super::{
     ids::{ItemId, SlotId, VaultId},
     item::{Sealed, UnwrappedItem},
     keys::RootKey,
-    manifest::{MAX_ITEMS, MAX_MANIFEST, MAX_PAST, Manifest, Past, Policy},
+    manifest::{BackupInfo, MAX_ITEMS, MAX_MANIFEST, MAX_PAST, Manifest, Past, Policy},
     memory::{Freshness, RollbackStore},
     private::{PrivatePlace, SlotPrivate},
     reauth::Administration,
@@ -90,6 +90,11 @@ impl Prepared {
 
     pub(super) fn into_parts(self) -> (Write, State, BTreeSet<ItemId>) {
         (self.write, self.state, self.rewritten)
+    }
+
+    /// The vault root key of the new state, for whoever keeps it under another vault (the lineage of backups).
+    pub(crate) fn root_secret(&self) -> &Secret<32> {
+        self.state.root.secret()
     }
 
     /// The vault that was just created, once the storage has confirmed the write; it is remembered. Its maker counts as
@@ -255,6 +260,46 @@ impl<'v> Draft<'v> {
         self.rewritten.remove(&id);
         self.items.insert(id, DraftItem { item, terms: Terms::of(item_type, plaintext) });
         Ok(())
+    }
+
+    /// Says that the vault is a backup, and under which policy.
+    pub(crate) fn describe_backup(&mut self, info: BackupInfo, policy: Option<Policy>) {
+        self.manifest.backup = Some(info);
+        self.manifest.policy = policy;
+    }
+
+    /// Places an item of another vault, under its own identifier and at a version; this vault must not have it. Draws as
+    /// [`Draft::change_item`].
+    pub(crate) fn place_item(
+        &mut self,
+        (id, version, item_type): (ItemId, u64, u64),
+        plaintext: &[u8],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), VaultError> {
+        if self.current_version(&id).is_some() || self.items.contains_key(&id) {
+            return Err(VaultError::InvalidInput("the vault has this item already"));
+        }
+        self.seal_item((id, version, item_type), plaintext, rng)
+    }
+
+    /// The vault: part of the PRF inputs of its slots ([`prf_input`](super::prf_input)).
+    pub fn vault_id(&self) -> VaultId {
+        self.manifest.vault_id
+    }
+
+    /// The open vault that is changed; none for a new one.
+    pub(crate) fn vault(&self) -> Option<&'v Vault> {
+        self.vault
+    }
+
+    /// How many items the vault will have at most.
+    pub(crate) fn item_bound(&self) -> usize {
+        self.base().map_or(0, |base| base.rows.len()).saturating_add(self.items.len())
+    }
+
+    /// Whether an enabled slot of the draft carries this passkey.
+    pub(crate) fn opens_by(&self, rp_id: &str, credential_id: &[u8]) -> bool {
+        self.manifest.has_passkey(rp_id, credential_id)
     }
 
     /// Finishes the change. `time` is stored as a hint.

@@ -13,7 +13,7 @@ use super::{
     share::ShareSet,
     slot::{EnabledSlot, PrfSaltMode, Slot, SlotKind, SlotStatus, Suite, Unlock},
     slot_key::{SlotSecret, prf_input},
-    storage::{StoredVault, VaultStorage},
+    storage::{StoredVault, VaultStorage, Write},
     vault::Vault,
 };
 use crate::cbor::Writer;
@@ -89,6 +89,19 @@ impl Envelope {
             .collect();
         envelope.contents = Contents::Whole(whole?);
         Ok(Some(envelope))
+    }
+
+    /// The whole form of a write that names every item there is.
+    pub(crate) fn of_write(write: &Write) -> Result<Self, VaultError> {
+        let manifest = Manifest::decode(&write.manifest)?;
+        let items = write.put.iter().map(|put| (put.row, put.bytes.clone())).collect();
+        let contents = Contents::Whole(items);
+        Ok(Self { manifest, manifest_bytes: write.manifest.clone(), mac: write.mac, contents })
+    }
+
+    /// Whether it has its items with it.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.contents, Contents::Whole(_))
     }
 
     /// The bytes, in the form that was read.

@@ -13,7 +13,7 @@ use crate::cbor::{Item, Writer};
 /// The largest manifest, in bytes.
 pub(super) const MAX_MANIFEST: usize = 256 * 1024;
 /// The most items.
-pub(super) const MAX_ITEMS: usize = 1 << 20;
+pub(crate) const MAX_ITEMS: usize = 1 << 20;
 /// The most slots of any status.
 pub(super) const MAX_SLOTS: usize = 64;
 /// How many earlier states, and how many links of the lineage, a manifest lists.

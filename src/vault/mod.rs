@@ -54,6 +54,7 @@ pub use envelope::{Envelope, SlotView};
 pub use error::VaultError;
 pub use ids::{ItemId, SlotId, VaultId};
 pub use item::{Row, item_type};
+pub(crate) use manifest::MAX_ITEMS;
 pub use manifest::{BackupInfo, Policy};
 pub use memory::{Freshness, RollbackStore, Seen};
 pub use memory_storage::MemoryStorage;

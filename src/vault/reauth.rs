@@ -53,6 +53,11 @@ impl Vault {
         self.opened
     }
 
+    /// A proof as of now, for who has the root key in hand: of a backup, out of the vault that keeps it.
+    pub(crate) fn proof_at(&self, now: Moment) -> Reauth {
+        Reauth { ticks: now.ticks, ..self.opened }
+    }
+
     /// Sets how old a proof may be, in milliseconds; [`DEFAULT_REAUTH_LIMIT`] otherwise.
     pub fn set_reauth_limit(&mut self, milliseconds: u64) {
         self.reauth_limit = milliseconds;

@@ -9,7 +9,7 @@ use super::{
     ids::{ItemId, SlotId, VaultId},
     item::{Row, StoredItem},
     keys::RootKey,
-    manifest::{Manifest, Past, Policy},
+    manifest::{BackupInfo, Manifest, Past, Policy},
     memory::{Freshness, RollbackStore, Seen},
     private::{PrivatePlace, SlotPrivate},
     reauth::{DEFAULT_REAUTH_LIMIT, Reauth},
@@ -126,6 +126,25 @@ impl Vault {
             reauth_limit: DEFAULT_REAUTH_LIMIT,
             argon2_ceiling_kib: None,
         }
+    }
+
+    /// A state that was kept inside another vault, by its manifest and root key, without its items: to be rotated onto
+    /// others. [`VaultError::Tampered`]: the two do not belong together.
+    pub(crate) fn from_kept(manifest: &[u8], key: Secret<32>) -> Result<Self, VaultError> {
+        let hash = sha256(manifest);
+        let manifest = Manifest::decode(manifest)?;
+        let root = RootKey::new(manifest.vault_id, key);
+        if !root.commitment(manifest.key_gen).ct_eq(&manifest.vrk_commit) {
+            return Err(VaultError::Tampered("vault key commitment"));
+        }
+        let state = State { root, manifest, hash, rows: Trie::EMPTY };
+        // The vault that kept it is its memory.
+        Ok(Self::new(state, Freshness::Checked, None, Moment::default()))
+    }
+
+    /// What it says about itself as a backup; none for a live vault.
+    pub fn backup(&self) -> Option<&BackupInfo> {
+        self.state.manifest.backup.as_ref()
     }
 
     pub(super) fn state(&self) -> &State {
