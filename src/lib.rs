@@ -41,6 +41,7 @@ extern crate alloc;
 
 pub mod attestation;
 pub mod authenticator;
+pub mod backup;
 pub mod cbor;
 pub mod client;
 pub mod cose;
