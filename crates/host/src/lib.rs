@@ -1,6 +1,7 @@
 //! What touches the machine, so that the core need not: files, clock, terminal. For Unix systems.
 //!
-//! - [`VaultFile`] keeps one vault in one crash-safe database file; [`envelope_file`] takes a vault in and out whole.
+//! - [`VaultFile`] keeps one vault in one crash-safe database file; [`envelope_file`] takes a vault in and out whole,
+//!   [`backup_file`] a backup of it.
 //! - [`SeenFile`] remembers which states of vaults this machine has seen; [`secret_file`] keeps a secret for one user.
 //! - [`Clock`] tells the time that the core is handed; randomness is [`countersign::crypto::OsRng`].
 //! - [`SecretSource`] is where PINs, passphrases and codes come from, and [`Person`] who answers the authenticator.
@@ -17,6 +18,7 @@ compile_error!("countersign-host is for Unix systems");
 
 mod assenting;
 pub mod attestation_directory;
+pub mod backup_file;
 mod clock;
 mod contained;
 mod database;

@@ -1,0 +1,25 @@
+//! A backup on its way out or in: a file.
+
+use std::{fs::File, io::Read, path::Path};
+
+use countersign::backup::BackupFile;
+
+use crate::{envelope_file::MAX_LENGTH, error::HostError, fresh_file};
+
+/// Writes a backup to a new file: 0600, durable, whole or not at all. [`HostError::AlreadyExists`]: there is a file of that
+/// name; it was left alone.
+pub fn write_new(path: &Path, backup: &BackupFile) -> Result<(), HostError> {
+    fresh_file::write_new(path, &backup.encode())
+}
+
+/// Reads a backup; only its form is checked. [`HostError::WrongFile`]: it is longer than [`MAX_LENGTH`].
+pub fn read(path: &Path) -> Result<BackupFile, HostError> {
+    let at = |error| HostError::io(path, error);
+    let file = File::open(path).map_err(at)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_LENGTH + 1).read_to_end(&mut bytes).map_err(at)?;
+    if bytes.len() as u64 > MAX_LENGTH {
+        return Err(HostError::WrongFile(path.to_path_buf(), "a backup of at most 256 MiB"));
+    }
+    Ok(BackupFile::decode(&bytes)?)
+}
