@@ -5,8 +5,8 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    device::DeviceArgs, failure::Failure, key::KeyNoun, outcome::Printer, quickstart::QuickstartArgs,
-    vault::VaultNoun, vectors::VectorsNoun, webauthn::WebauthnNoun,
+    backup::BackupNoun, device::DeviceArgs, failure::Failure, key::KeyNoun, outcome::Printer,
+    quickstart::QuickstartArgs, vault::VaultNoun, vectors::VectorsNoun, webauthn::WebauthnNoun,
 };
 
 const AFTER_HELP: &str = "\
@@ -16,12 +16,14 @@ Examples:
   countersign webauthn create --origin https://example.org options.json
   countersign vault init                     an encrypted vault with a recovery code
   countersign vault enroll                   let a passkey of the key open the vault
+  countersign backup create vault.backup     what is in the vault, under a passphrase of its own
+  countersign backup status                  whether the next backup is due
   countersign device --udp 127.0.0.1:8111    let programs on this machine use it as a security key
   countersign vectors run --udp HOST:PORT    try our conformance vectors on any authenticator
 
 Exit codes:
   0  done
-  1  the operation failed or was refused
+  1  the operation failed or was refused; a backup is due or not sound
   2  usage: arguments or input that cannot be used
   3  declined, or nobody there to consent (no terminal and no --yes)
   4  wrong PIN, code or other secret
@@ -67,6 +69,7 @@ pub(crate) enum Command {
     Key(KeyNoun),
     Webauthn(WebauthnNoun),
     Vault(VaultNoun),
+    Backup(BackupNoun),
     Device(DeviceArgs),
     Vectors(VectorsNoun),
 }

@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod ceremony;
 mod command_line;
 mod date;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
             Command::Key(noun) => key::run(&places, noun.verb),
             Command::Webauthn(noun) => webauthn::run(&places, noun.verb),
             Command::Vault(noun) => vault::run(&places, noun.verb),
+            Command::Backup(noun) => backup::run(&places, noun.verb),
             Command::Device(arguments) => device::run(&places, &arguments),
             Command::Vectors(noun) => vectors::run(&noun.verb),
         };

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Home, finish, program};
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["quickstart"],
     &["key"],
@@ -28,6 +28,11 @@ const COMMANDS: [&[&str]; 26] = [
     &["vault", "rotate"],
     &["vault", "export"],
     &["vault", "import"],
+    &["backup"],
+    &["backup", "create"],
+    &["backup", "verify"],
+    &["backup", "restore"],
+    &["backup", "status"],
     &["device"],
     &["vectors"],
     &["vectors", "run"],

@@ -15,7 +15,7 @@ use crate::{failure::Failure, outcome::Outcome, places::Places};
 pub(crate) use {
     enroll::passkey_private,
     init::{NewVault, create},
-    open::{OpenVault, freshness_name, open_by_passkey, passkey_origin},
+    open::{OpenVault, WayArgs, freshness_name, kind_name, open, open_by_passkey, passkey_origin},
 };
 
 /// The RP ID of the passkeys that open vaults here, where no option says otherwise. `.example` is nobody's (RFC 2606),
