@@ -4,6 +4,7 @@
 //! A new target `x` is `src/x.rs` with its function, a line in [`TARGETS`] with its seeds, `fuzz_targets/x.rs`, and an
 //! entry in `Cargo.toml`.
 
+mod backup;
 mod cbor;
 mod client_json;
 pub mod ctaphid;
@@ -16,6 +17,7 @@ pub mod session;
 mod vault_open;
 mod wrapped_id;
 
+pub use backup::backup;
 pub use cbor::cbor;
 pub use client_json::client_json;
 pub use ctaphid::ctaphid;
@@ -37,6 +39,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target { name: "backup", run: backup, seeds: backup::seeds },
     Target { name: "cbor", run: cbor, seeds: seeds::cbor },
     Target { name: "client_json", run: client_json, seeds: seeds::client_json },
     Target { name: "ctaphid", run: ctaphid, seeds: seeds::ctaphid },
