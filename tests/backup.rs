@@ -11,8 +11,9 @@ use common::{
 };
 use countersign::{
     backup::{
-        BackupDue, BackupFile, BackupSchedule, Changes, Export, Exported, Fault, ItemName, LeftOut, Lineage,
-        OpenBackup, Refused, RestoreReport, Verification, backup_due, changes_since, restore, verify_backup,
+        BackupDue, BackupFile, BackupSchedule, Changes, Destination, Export, Exported, Fault, ItemName,
+        LeftOut, Lineage, OpenBackup, Refused, RestoreReport, Verification, backup_due, changes_since,
+        restore, verify_backup,
     },
     cbor::{Item, Profile, Writer},
     cose::CoseAlgorithm,
@@ -136,19 +137,23 @@ fn passkeys(store: &Store, rp: &str) -> Vec<CredentialRecord> {
     found.iter().map(|record| record.clone_secret()).collect()
 }
 
+fn to(items: &dyn ItemSource) -> Destination<'_> {
+    Destination { items, provider: &RustCrypto, own_accounts: &[] }
+}
+
 /// A new vault with all that a backup holds.
 fn restored(backup: &OpenBackup<'_>) -> (Store, RestoreReport) {
     let mut rng = SeededRng(5);
     let mut draft = Administration::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
     draft.enrol_device(&device(), private("New laptop"), &mut rng).unwrap();
     let nothing = MemoryStorage::default();
-    let report = restore(backup, &mut draft, &nothing, &RustCrypto, &mut rng, |_| ()).unwrap();
+    let report = restore(backup, &mut draft, &to(&nothing), &mut rng, |_| ()).unwrap();
     let prepared = draft.finish(TODAY, &mut rng).unwrap();
     (PasskeyStore::create(prepared, nothing, None, rng, NOW).unwrap(), report)
 }
 
 fn restore_into(store: &mut Store, backup: &OpenBackup<'_>) -> RestoreReport {
-    store.change(|draft, items, rng| restore(backup, draft, items, &RustCrypto, rng, |_| ())).unwrap()
+    store.change(|draft, items, rng| restore(backup, draft, &to(items), rng, |_| ())).unwrap()
 }
 
 #[test]
@@ -200,6 +205,7 @@ fn each_recipient_opens_the_backup_and_none_of_them_the_vault() {
             credential_id: &id,
             salt,
             transports: &[],
+            pin: None,
             private: private("key"),
         };
         export.enrol_passkey(enrolment, &first, &second, &mut rng).unwrap();
@@ -539,15 +545,36 @@ fn a_passkey_that_opens_the_vault_is_not_restored_into_it() {
         credential_id: &own_id,
         salt,
         transports: &[],
+        pin: None,
         private: private("key"),
     };
     draft.enrol_passkey(enrolment, &output(), &output(), &mut rng).unwrap();
     let nothing = MemoryStorage::default();
-    let report = restore(&backup, &mut draft, &nothing, &RustCrypto, &mut rng, |_| ()).unwrap();
+    let report = restore(&backup, &mut draft, &to(&nothing), &mut rng, |_| ()).unwrap();
     let refused: Vec<_> = report.refused.iter().map(|(item, why)| (item.item_id, *why)).collect();
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].1, Refused::Circular);
     assert_eq!(report.restored.len(), 5);
+}
+
+#[test]
+fn passkeys_of_the_vaults_own_account_are_refused_alone() {
+    let mut store = filled();
+    put(&mut store, record("vault.example", 70));
+    let (exported, slot) = export(&store);
+    let file = reread(&exported);
+    let backup = open(&file, &slot).unwrap();
+    let own_accounts = [RpId::new("vault.example").unwrap()];
+    let mut new = store_with(None, 2);
+    new.set_own_accounts(own_accounts.to_vec());
+    let report = new
+        .change(|draft, items, rng| {
+            let to = Destination { own_accounts: &own_accounts, ..to(items) };
+            restore(&backup, draft, &to, rng, |_| ())
+        })
+        .unwrap();
+    assert_eq!(report.restored.len(), 5);
+    assert_eq!(report.refused.iter().map(|(_, why)| *why).collect::<Vec<_>>(), [Refused::OwnAccount]);
 }
 
 #[test]
@@ -710,7 +737,7 @@ fn a_restoration_that_is_cut_leaves_all_of_it_or_nothing() {
         let mut rng = SeededRng(5);
         let mut draft = Administration::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
         draft.enrol_device(&device(), private("New laptop"), &mut rng).unwrap();
-        restore(&backup, &mut draft, &storage, &RustCrypto, &mut rng, |_| ()).unwrap();
+        restore(&backup, &mut draft, &to(&storage), &mut rng, |_| ()).unwrap();
         let prepared = draft.finish(TODAY, &mut rng).unwrap();
         assert!(PasskeyStore::create(prepared, &mut storage, None, rng, NOW).is_err());
         assert_eq!(storage.writes.get(), 1, "there is one write to cut");
@@ -725,7 +752,7 @@ fn a_restoration_that_is_cut_leaves_all_of_it_or_nothing() {
         let mut storage = Cutting { inner: here.lock(), stored, writes: Cell::new(0) };
         let vault = reopen(&storage.inner);
         let mut store = PasskeyStore::new(vault, &mut storage, None, SeededRng(6)).unwrap();
-        let cut = store.change(|draft, items, rng| restore(&backup, draft, items, &RustCrypto, rng, |_| ()));
+        let cut = store.change(|draft, items, rng| restore(&backup, draft, &to(items), rng, |_| ()));
         assert_eq!(cut.err(), Some(VaultError::Storage(StorageError::Io)));
         drop(store);
         assert_eq!(storage.writes.get(), 1);

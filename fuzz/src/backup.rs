@@ -4,7 +4,7 @@
 use std::{collections::HashSet, sync::OnceLock};
 
 use countersign::{
-    backup::{BackupFile, Export, Exported, Lineage, changes_since, restore, verify_backup},
+    backup::{BackupFile, Destination, Export, Exported, Lineage, changes_since, restore, verify_backup},
     cose::CoseAlgorithm,
     credential::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret},
     crypto::{CryptoProvider, RustCrypto},

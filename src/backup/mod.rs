@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use countersign::{
-//!     backup::{BackupFile, Export, OpenBackup, restore, verify_backup},
+//!     backup::{BackupFile, Destination, Export, OpenBackup, restore, verify_backup},
 //!     crypto::RustCrypto,
 //!     time::{Moment, UnixTime},
 //!     vault::{
@@ -45,7 +45,8 @@
 //!
 //!     let mut draft = Administration::new_vault(VaultId::make(rng), None, rng)?;
 //!     draft.enrol_recovery_code(&RecoveryCode::make(rng), SlotPrivate::default(), rng)?;
-//!     let report = restore(&backup, &mut draft, storage, &RustCrypto, rng, |_| ())?;
+//!     let to = Destination { items: storage, provider: &RustCrypto, own_accounts: &[] };
+//!     let report = restore(&backup, &mut draft, &to, rng, |_| ())?;
 //!     assert!(report.refused.is_empty());
 //!     draft.finish(UnixTime(1_795_219_200), rng)?; // One write: the new vault with all of it, or nothing.
 //!     Ok(())
@@ -64,6 +65,6 @@ pub use contents::{ItemName, LeftOut, PasskeyName};
 pub use export::{Export, ExportReport, Exported};
 pub use file::{BackupFile, OpenBackup};
 pub use lineage::{Changes, Lineage, changes_since};
-pub use restore::{Refused, RestoreReport, restore};
+pub use restore::{Destination, Refused, RestoreReport, restore};
 pub use schedule::{BackupDue, BackupSchedule, backup_due};
 pub use verify::{Fault, ItemCheck, Progress, Verification, VerifyReport, verify_backup};

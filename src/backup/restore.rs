@@ -16,7 +16,7 @@ use crate::{
     credential::CredentialRecord,
     crypto::{CryptoProvider, KeyPair},
     vault::{Draft, ItemId, ItemSource, MAX_ITEMS, Vault, VaultError, item_type},
-    webauthn::CredentialId,
+    webauthn::{CredentialId, RpId},
 };
 
 /// Why an item was not restored.
@@ -27,6 +27,8 @@ pub enum Refused {
     Faulty(Fault),
     /// The passkey opens the very vault that it would be kept in.
     Circular,
+    /// The passkey signs in to the account that the vault itself is reached by.
+    OwnAccount,
     /// The vault has this item with other contents, and keeps them.
     DiffersHere,
     /// The vault has another key under the same credential ID, and keeps it.
@@ -40,6 +42,7 @@ impl fmt::Display for Refused {
         match self {
             Self::Faulty(fault) => fault.fmt(f),
             Self::Circular => f.write_str("the passkey opens this very vault and cannot be kept in it"),
+            Self::OwnAccount => f.write_str("the passkey is needed to reach this very vault"),
             Self::DiffersHere => f.write_str("the vault has the item with other contents, which stay"),
             Self::CredentialTaken => f.write_str("the vault has another key under the same credential ID"),
             Self::NoRoom => f.write_str("the vault is full"),
@@ -58,12 +61,24 @@ pub struct RestoreReport {
     pub refused: Vec<(ItemName, Refused)>,
 }
 
+/// What is restored into, beside the draft.
+#[derive(Clone, Copy)]
+pub struct Destination<'a> {
+    /// Has the items of the open vault; not asked for a new one.
+    pub items: &'a dyn ItemSource,
+    /// Tries the passkeys out.
+    pub provider: &'a dyn CryptoProvider,
+    /// The relying parties whose passkeys are not kept in the vault ([`PasskeyStore::set_own_accounts`]).
+    ///
+    /// [`PasskeyStore::set_own_accounts`]: crate::vault::PasskeyStore::set_own_accounts
+    pub own_accounts: &'a [RpId],
+}
+
 /// Puts what a backup holds into a draft: of a vault that is new ([`Administration::new_vault`], with slots of its own),
 /// or of one that is open. Each item is tried out first, as [`verify_backup`](super::verify_backup) does, and goes in
 /// whole or not at all; nothing that is there is replaced. All of it is one write, of whoever finishes the draft.
 ///
-/// Enrol passkeys before: one that opens the vault is refused. `items` has the items of the open vault; for a new one it
-/// is not asked. An item that goes into an open vault has the version after the one in the backup, so that no version
+/// Enrol passkeys before: one that opens the vault is refused. An item that goes into an open vault has the version after the one in the backup, so that no version
 /// of the past stands for two contents; in a new one it starts at 1. For each item that goes in draws as
 /// [`Draft::change_item`]. `progress` is told after each item.
 ///
@@ -73,17 +88,16 @@ pub struct RestoreReport {
 pub fn restore(
     backup: &OpenBackup<'_>,
     draft: &mut Draft<'_>,
-    items: &dyn ItemSource,
-    provider: &dyn CryptoProvider,
+    to: &Destination<'_>,
     rng: &mut dyn CryptoRng,
     mut progress: impl FnMut(Progress),
 ) -> Result<RestoreReport, VaultError> {
     let mut restoration = Restoration {
-        passkeys: draft.vault().map_or_else(|| Ok(BTreeMap::new()), |vault| passkeys_of(vault, items))?,
-        items,
+        passkeys: draft.vault().map_or_else(|| Ok(BTreeMap::new()), |vault| passkeys_of(vault, to.items))?,
+        to,
         report: RestoreReport::default(),
     };
-    let mut checker = Checker::new(backup, provider);
+    let mut checker = Checker::new(backup, to.provider);
     let of = backup.vault().item_count();
     for ((row, bytes), done) in backup.items().zip(1..) {
         let (name, checked) = checker.check(row.item_id, bytes);
@@ -97,7 +111,7 @@ pub fn restore(
 }
 
 struct Restoration<'a> {
-    items: &'a dyn ItemSource,
+    to: &'a Destination<'a>,
     /// The passkeys of the vault that is there, with their items.
     passkeys: BTreeMap<CredentialId, ItemId>,
     report: RestoreReport,
@@ -139,8 +153,12 @@ impl Restoration<'_> {
             if draft.opens_by(credential.rp.id.as_str(), credential.id.as_bytes()) {
                 return Ok(Verdict::Refused(Refused::Circular));
             }
+            if self.to.own_accounts.contains(&credential.rp.id) && !self.passkeys.contains_key(&credential.id)
+            {
+                return Ok(Verdict::Refused(Refused::OwnAccount));
+            }
             if let (Some(vault), Some(place)) = (draft.vault(), self.passkeys.get(&credential.id)) {
-                let here = CredentialRecord::decode(open(vault, self.items, place)?.plaintext.expose());
+                let here = CredentialRecord::decode(open(vault, self.to.items, place)?.plaintext.expose());
                 let same = here.is_ok_and(|here| same_key(&here.secret.key, &record.secret.key));
                 return Ok(if same {
                     Verdict::AlreadyThere
@@ -150,7 +168,7 @@ impl Restoration<'_> {
             }
         }
         if let Some(vault) = draft.vault().filter(|vault| vault.row(id).is_some()) {
-            let here = open(vault, self.items, id)?;
+            let here = open(vault, self.to.items, id)?;
             let same = here.item_type == checked.item_type
                 && bool::from(here.plaintext.expose().ct_eq(checked.plaintext.expose()));
             return Ok(if same { Verdict::AlreadyThere } else { Verdict::Refused(Refused::DiffersHere) });

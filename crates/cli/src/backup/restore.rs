@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use countersign::{
-    backup::{OpenBackup, RestoreReport, restore},
+    backup::{Destination, OpenBackup, RestoreReport, restore},
     crypto::OsRng,
     vault::{Administration, PasskeyStore, RecoveryCode, SlotPrivate, VaultId},
 };
@@ -93,7 +93,8 @@ fn onto_nothing(places: &Places, backup: &OpenBackup<'_>) -> Result<Restored, Fa
     let private = SlotPrivate { label: "recovery code".into(), created: today().0, ..SlotPrivate::default() };
     draft.enrol_recovery_code(&code, private, &mut rng)?;
     let (provider, say) = (fastest_provider(), say_progress(places.printer, "Restoring"));
-    let report = restore(backup, &mut draft, &file, provider.as_ref(), &mut rng, say)?;
+    let to = Destination { items: &file, provider: provider.as_ref(), own_accounts: &[] };
+    let report = restore(backup, &mut draft, &to, &mut rng, say)?;
     let prepared = draft.finish(today(), &mut rng)?;
     let memory = Some(Box::new(places.memory()) as _);
     let store = PasskeyStore::create(prepared, file, memory, rng, places.now())?;
