@@ -287,11 +287,6 @@ impl<'v> Draft<'v> {
         self.manifest.vault_id
     }
 
-    /// The open vault that is changed; none for a new one.
-    pub(crate) fn vault(&self) -> Option<&'v Vault> {
-        self.vault
-    }
-
     /// How many items the vault will have at most.
     pub(crate) fn item_bound(&self) -> usize {
         self.base().map_or(0, |base| base.rows.len()).saturating_add(self.items.len())
