@@ -77,8 +77,10 @@ pub(super) fn run(places: &Places, arguments: RestoreArgs) -> Result<Outcome, Fa
 fn into_vault(places: &Places, backup: &OpenBackup<'_>, way: WayArgs) -> Result<Restored, Failure> {
     let (mut open, _) = open(places, way)?;
     let (provider, say) = (fastest_provider(), say_progress(places.printer, "Restoring"));
-    let report =
-        open.store.change(|draft, items, rng| restore(backup, draft, items, provider.as_ref(), rng, say))?;
+    let report = open.store.change(|draft, items, rng| {
+        let to = Destination { items, provider: provider.as_ref(), own_accounts: &[] };
+        restore(backup, draft, &to, rng, say)
+    })?;
     Ok(Restored { store: open.store, report, recovery_code: None })
 }
 
