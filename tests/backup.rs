@@ -327,6 +327,24 @@ fn the_next_backup_needs_nobody_and_has_the_items_of_today() {
 }
 
 #[test]
+fn of_two_lineages_the_newest_counts_and_the_next_backup_leaves_one() {
+    let mut store = filled();
+    let (first, _) = export(&store);
+    keep(&mut store, &first);
+    // What another device wrote at the same time stands beside it, after both were reconciled.
+    let id = ids(&store, item_type::BACKUP_LINEAGE)[0];
+    let older = store.get(&id).unwrap().plaintext;
+    let second = next(&store, UnixTime(TODAY.0 + 60)).unwrap();
+    keep(&mut store, &second);
+    store.change(|draft, _, rng| draft.add_item(item_type::BACKUP_LINEAGE, older.expose(), rng)).unwrap();
+    let lineage = Lineage::load(store.vault(), store.storage()).unwrap().unwrap();
+    assert_eq!(lineage.info().created, TODAY.0 + 60);
+    let third = next(&store, TODAY).unwrap();
+    keep(&mut store, &third);
+    assert_eq!(ids(&store, item_type::BACKUP_LINEAGE).len(), 1);
+}
+
+#[test]
 fn the_lineage_is_found_where_the_storage_has_no_index() {
     let mut store = filled();
     let (first, _) = export(&store);

@@ -127,6 +127,27 @@ fn the_steps_of_an_enrolment_are_numbered() {
 }
 
 #[test]
+fn the_passphrase_of_a_backup_is_typed_twice_and_unseen() {
+    let home = Home::new();
+    home.make_vault();
+    let file = home.path("vault.backup").display().to_string();
+    let create = ["backup", "create", &file, "--code-file", &home.code_file()];
+    for (again, code) in [("green umbrellb", 2), ("green umbrella", 0)] {
+        let mut terminal = Terminal::start(&home, &create);
+        terminal.at("New passphrase of the backup: ", "green umbrella\n");
+        terminal.at("New passphrase of the backup again: ", &format!("{again}\n"));
+        let (ended, _, screen) = terminal.end();
+        assert_eq!(ended, code, "{screen}");
+        assert!(!screen.contains("umbrell"), "{screen}");
+    }
+    let mut terminal = Terminal::start(&home, &["backup", "verify", &file]);
+    terminal.at("Backup's passphrase: ", "green umbrella\n");
+    let (code, output, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(output.contains("the backup is sound"), "{output}");
+}
+
+#[test]
 fn a_passkey_is_deleted_after_a_yes() {
     let home = Home::with_key();
     let [id, _] = two_accounts(&home);
