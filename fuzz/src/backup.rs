@@ -67,8 +67,8 @@ fn with_passkey(plaintext: &[u8]) {
     let mut rng = SeededRng(3);
     let nothing = MemoryStorage::default();
     let mut draft = draft(&mut rng);
-    let restored =
-        restore(&backup, &mut draft, &nothing, &RustCrypto, &mut rng, |_| ()).expect("a new vault");
+    let to = Destination { items: &nothing, provider: &RustCrypto, own_accounts: &[] };
+    let restored = restore(&backup, &mut draft, &to, &mut rng, |_| ()).expect("a new vault");
     assert_eq!(restored.restored.len() as u64, verified.passkeys);
     assert_eq!(restored.refused.len(), verified.faults.len());
     draft.finish(TIME, &mut rng).expect("a vault with a slot");
