@@ -113,7 +113,7 @@ fn record(number: u8) -> CredentialRecord {
     let algorithms = [CoseAlgorithm::Es256, CoseAlgorithm::EdDsa, CoseAlgorithm::Es384];
     let mut rng = SeededRng(u64::from(number) << 32);
     let user = UserHandle::new(&[number]).expect("a handle");
-    let eligible = Backup::Eligible { backed_up: number % 2 == 0 };
+    let eligible = Backup::Eligible { backed_up: number.is_multiple_of(2) };
     let credential = Credential {
         id: CredentialId::new(&[number; 16]).expect("an id"),
         rp: RpEntity { id: RpId::new("example.org").expect("an RP ID"), name: None },

@@ -42,7 +42,7 @@ impl CryptoProvider for QuickCrypto {
         message: &[&[u8]],
         signature: &[u8],
     ) -> Result<(), CryptoError> {
-        let expected = QuickKey(sha256(&key.to_raw())).sign(message);
+        let expected = QuickKey(sha256(&key.to_raw())).sign(message)?;
         if expected == signature { Ok(()) } else { Err(CryptoError) }
     }
 
@@ -65,9 +65,9 @@ fn pair(algorithm: CoseAlgorithm, private: SecretBytes) -> KeyPair {
 }
 
 impl Signer for QuickKey {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         let parts = [&[self.0.as_slice()], message].concat();
-        sha256_parts(&parts).repeat(2)
+        Ok(sha256_parts(&parts).repeat(2))
     }
 }
 

@@ -109,7 +109,7 @@ impl Attester for KeyAttester {
     }
 
     fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CannotAttest> {
-        Ok(self.signer.sign(message))
+        self.signer.sign(message).map_err(|_| CannotAttest)
     }
 }
 

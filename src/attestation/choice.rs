@@ -124,7 +124,10 @@ impl Voucher<'_> {
         Ok(match self {
             Self::Nobody => AttestationStatement::none(),
             // "alg" is the credential's own algorithm, as negotiated; "x5c" is absent in self attestation.
-            Self::Credential => AttestationStatement::packed(algorithm, signer.sign(&message), &[]),
+            Self::Credential => {
+                let signature = signer.sign(&message).map_err(|_| CannotAttest)?;
+                AttestationStatement::packed(algorithm, signature, &[])
+            }
             Self::Batch(attester) | Self::Enterprise(attester) => AttestationStatement::packed(
                 attester.algorithm(),
                 attester.sign(&message)?,

@@ -75,7 +75,9 @@ pub trait Signer: Send + Sync {
     /// Signs the concatenation of `message`. ECDSA returns a DER `ECDSA-Sig-Value` (RFC 3279; at most 72 bytes on P-256
     /// and 104 on P-384), EdDSA 64 bytes, ML-DSA-44 2420 and ML-DSA-65 3309, as WebAuthn section "Signature Formats for
     /// Packed Attestation" has them.
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8>;
+    ///
+    /// Refused: by a library that draws nonces of its own, where the system gives it no randomness.
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError>;
 }
 
 /// One P-256 key-agreement key pair.
@@ -106,7 +108,7 @@ pub trait CryptoProvider: Send + Sync {
     /// Signs once, in the form that [`Signer::sign`] returns. A provider that keeps handles signs with the one it has; one
     /// that can sign without making a handle does.
     fn sign(&self, pair: &KeyPair, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
-        Ok(self.signer(pair)?.sign(message))
+        self.signer(pair)?.sign(message)
     }
 
     /// Forgets the handles that it keeps, if it keeps any. The authenticator calls this when the host locks it, when it is

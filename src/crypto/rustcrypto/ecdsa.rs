@@ -75,10 +75,10 @@ where
     der::MaxSize<C>: ArraySize,
     <FieldBytesSize<C> as Add>::Output: Add<der::MaxOverhead> + ArraySize,
 {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         let digest = digest::<C::Digest>(message);
         let (signature, _) = sign_prehashed_rfc6979::<C, C::Digest>(&self.0, digest.as_ref(), &[]);
-        signature.to_der().as_bytes().to_vec()
+        Ok(signature.to_der().as_bytes().to_vec())
     }
 }
 

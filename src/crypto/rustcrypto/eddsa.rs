@@ -31,14 +31,15 @@ pub(super) fn signer(seed: &[u8], public: &[u8; 32]) -> Result<impl Signer + 'st
 }
 
 impl Signer for EdDsaSigner {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         let update = |hash: &mut Sha512| {
             message.iter().for_each(|part| hash.update(part));
             Ok(())
         };
         // `update` never fails, and nothing else in it can.
         raw_sign_byupdate::<Sha512, _>(&self.expanded, update, &self.public)
-            .map_or_else(|_| Vec::new(), |signature| signature.to_bytes().to_vec())
+            .map(|signature| signature.to_bytes().to_vec())
+            .map_err(|_| CryptoError)
     }
 }
 

@@ -22,12 +22,11 @@ pub(super) fn signer<P: MlDsaParams + 'static>(seed: &[u8]) -> Result<impl Signe
 }
 
 impl<P: MlDsaParams> Signer for MlDsaSigner<P> {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         // It fails for a context that is too long, and ours is empty; or when more nonces in a row are rejected than FIPS
         // 204 appendix C bounds, with a probability below 2^-256.
-        self.0
-            .try_multipart_sign(message)
-            .map_or_else(|_| Vec::new(), |signature| signature.encode().to_vec())
+        let signature = self.0.try_multipart_sign(message).map_err(|_| CryptoError)?;
+        Ok(signature.encode().to_vec())
     }
 }
 

@@ -79,7 +79,7 @@ impl CryptoProvider for RustCrypto {
     /// Without a handle, which would be on the heap.
     fn sign(&self, pair: &KeyPair, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         let private = pair.private().expose();
-        Ok(match pair.public() {
+        match pair.public() {
             PublicKey::P256(_) => ecdsa::signer::<NistP256>(private)?.sign(message),
             PublicKey::P384(_) => ecdsa::signer::<NistP384>(private)?.sign(message),
             PublicKey::Ed25519(public) => eddsa::signer(private, public)?.sign(message),
@@ -87,7 +87,7 @@ impl CryptoProvider for RustCrypto {
             PublicKey::MlDsa44(_) => mldsa::signer::<MlDsa44>(private)?.sign(message),
             #[cfg(feature = "ml-dsa")]
             PublicKey::MlDsa65(_) => mldsa::signer::<MlDsa65>(private)?.sign(message),
-        })
+        }
     }
 
     fn verify(

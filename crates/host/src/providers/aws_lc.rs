@@ -183,21 +183,22 @@ fn ecdsa_signer<const N: usize>(
 }
 
 impl Signer for EcdsaSigner {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         // The source of randomness that it wants is ignored. Fails without memory.
         let signature = self.0.sign(&SystemRandom::new(), &message.concat());
-        signature.map_or_else(|_| Vec::new(), |signature| signature.as_ref().to_vec())
+        signature.map(|signature| signature.as_ref().to_vec()).map_err(|_| CryptoError)
     }
 }
 
 struct EdDsaSigner(Ed25519KeyPair);
 
 impl Signer for EdDsaSigner {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         // Fails without memory.
         self.0
             .try_sign(&message.concat())
-            .map_or_else(|_| Vec::new(), |signature| signature.as_ref().to_vec())
+            .map(|signature| signature.as_ref().to_vec())
+            .map_err(|_| CryptoError)
     }
 }
 
@@ -229,12 +230,12 @@ struct MlDsaSigner(PqdsaKeyPair);
 
 #[cfg(feature = "ml-dsa")]
 impl Signer for MlDsaSigner {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         let mut signature = vec![0; self.0.algorithm().signature_len()];
         // Fails without memory, or when more nonces in a row are rejected than there ever are.
         match self.0.sign(&message.concat(), &mut signature) {
-            Ok(_) => signature,
-            Err(_) => Vec::new(),
+            Ok(_) => Ok(signature),
+            Err(_) => Err(CryptoError),
         }
     }
 }

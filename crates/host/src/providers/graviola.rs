@@ -155,18 +155,18 @@ impl<C: Curve, H: Hash> Signer for EcdsaSigner<C, H>
 where
     C::PrivateKey: Send + Sync,
 {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
         let mut signature = [0; LONGEST_SIGNATURE];
         // Fails when the operating system has no randomness to give.
-        self.0.sign_asn1::<H>(message, &mut signature).map_or_else(|_| Vec::new(), <[u8]>::to_vec)
+        self.0.sign_asn1::<H>(message, &mut signature).map(<[u8]>::to_vec).map_err(|_| CryptoError)
     }
 }
 
 struct EdDsaSigner(Ed25519SigningKey);
 
 impl Signer for EdDsaSigner {
-    fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
-        self.0.sign(&message.concat()).to_vec()
+    fn sign(&self, message: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
+        Ok(self.0.sign(&message.concat()).to_vec())
     }
 }
 
