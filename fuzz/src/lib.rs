@@ -15,6 +15,8 @@ mod seeded_rng;
 mod seeds;
 pub mod session;
 mod vault_open;
+mod vault_parts;
+mod vault_text;
 mod wrapped_id;
 
 pub use backup::backup;
@@ -25,6 +27,8 @@ pub use request::request;
 pub use seeds::Seed;
 pub use session::session;
 pub use vault_open::vault_open;
+pub use vault_parts::vault_parts;
+pub use vault_text::vault_text;
 pub use wrapped_id::wrapped_id;
 
 /// A fuzz target.
@@ -46,5 +50,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "request", run: request, seeds: seeds::request },
     Target { name: "session", run: session, seeds: seeds::session },
     Target { name: "vault_open", run: vault_open, seeds: seeds::vault_open },
+    Target { name: "vault_parts", run: vault_parts, seeds: vault_parts::seeds },
+    Target { name: "vault_text", run: vault_text, seeds: vault_text::seeds },
     Target { name: "wrapped_id", run: wrapped_id, seeds: wrapped_id::seeds },
 ];

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::OnceLock};
 
 use countersign::{
     crypto::{hmac_sha256, sha256},
-    vault::{Envelope, Opening, RecoveryCode, SlotId, SlotKind, SlotSecret, VaultId},
+    vault::{Envelope, JoinedShares, Opening, RecoveryCode, Share, SlotId, SlotKind, SlotSecret, VaultId},
     webauthn::{PrfSalt, UvPrfOutput},
 };
 use serde_json::Value;
@@ -21,6 +21,7 @@ struct Known {
 enum Material {
     CredRandom(Vec<u8>),
     Code(String),
+    Shares(Vec<String>),
 }
 
 /// The body of the fuzz target.
@@ -55,7 +56,7 @@ impl Known {
     }
 }
 
-fn members<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
+pub(crate) fn members<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
     value[list].as_array().into_iter().flatten()
 }
 
@@ -65,6 +66,10 @@ fn secret(entry: &Value) -> Option<(SlotId, Material)> {
     let slot = SlotId(bytes("slot_id")?.try_into().ok()?);
     let material = match bytes("cred_random_with_uv") {
         Some(cred_random) => Material::CredRandom(cred_random),
+        None if entry["shares"].is_array() => {
+            let texts = members(entry, "shares").filter_map(|text| Some(text.as_str()?.to_owned()));
+            Material::Shares(texts.collect())
+        }
         None => Material::Code(entry["code"].as_str()?.to_owned()),
     };
     Some((slot, material))
@@ -84,6 +89,10 @@ impl Material {
             Self::Code(text) => {
                 let vault: VaultId = envelope.vault_id();
                 RecoveryCode::parse(text, &vault).is_ok_and(|code| opened(SlotSecret::Code(&code)))
+            }
+            Self::Shares(texts) => {
+                let shares: Vec<Share> = texts.iter().filter_map(|text| Share::parse(text).ok()).collect();
+                JoinedShares::join(&shares).is_ok_and(|joined| opened(SlotSecret::Shares(&joined)))
             }
             Self::CredRandom(_) => false,
         }
