@@ -126,7 +126,7 @@ mod with {
     use countersign::{
         cbor::{Item, Profile, Writer},
         crypto::{aead_open, hmac_sha256, sha256},
-        vault::{Administration, ItemSource, RecoveryCode, SlotPrivate, VaultId},
+        vault::{Administration, Conflict, ItemSource, RecoveryCode, SlotPrivate, VaultId},
     };
 
     use super::*;
@@ -319,6 +319,37 @@ mod with {
         }
         world.storage = older;
         assert_eq!(world.open(1).err(), Some(VaultError::Rollback));
+    }
+
+    #[test]
+    fn a_raised_floor_that_came_too_late_is_raised_again_unless_their_slots_are_below_it() {
+        for they_enrol in [false, true] {
+            let mut world = World::load();
+            drop(world.open(0));
+            let (ours, mut theirs) = (world.open(0).unwrap(), world.open(1).unwrap());
+            let mut draft = ours.admin();
+            draft.raise_floor(Suite::XWing).unwrap();
+            assert!(!draft.is_empty());
+            draft.refresh(&world.slots[0].0, &world.secret(0), &mut SeededRng(1)).unwrap();
+            let operations = draft.finish(LATER, &mut SeededRng(2)).unwrap().into_operations(&ours).unwrap();
+            let mut draft = theirs.admin();
+            if they_enrol {
+                let code = RecoveryCode::make(&mut SeededRng(3));
+                draft.enrol_recovery_code(&code, private("Code"), &mut SeededRng(4)).unwrap();
+            } else {
+                draft.add_item(64, b"theirs", &mut SeededRng(4)).unwrap();
+            }
+            let prepared = draft.finish(LATER, &mut SeededRng(5)).unwrap();
+            world.store(&mut theirs, prepared);
+            let mut newest = world.open(1).unwrap();
+            let (draft, report) = newest.replay(&operations, &world.storage, &mut SeededRng(6)).unwrap();
+            let dropped: &[Conflict] = if they_enrol { &[Conflict::FloorDropped] } else { &[] };
+            assert_eq!(report.conflicts(), dropped);
+            let prepared = draft.finish(LATER, &mut SeededRng(7)).unwrap();
+            world.store(&mut newest, prepared);
+            let floor = if they_enrol { Suite::X25519 } else { Suite::XWing };
+            assert_eq!(world.open(0).unwrap().floor(), floor);
+        }
     }
 
     #[test]

@@ -187,7 +187,8 @@ impl<'v> Draft<'v> {
     /// Whether finishing it would change nothing but the epoch.
     pub fn is_empty(&self) -> bool {
         let same = |base: &State| {
-            base.manifest.slots == self.manifest.slots && base.manifest.policy == self.manifest.policy
+            let (before, after) = (&base.manifest, &self.manifest);
+            before.slots == after.slots && before.policy == after.policy && before.floor == after.floor
         };
         let kept = self.base().is_some_and(same);
         let quiet = self.seals.is_empty() && self.privates.is_empty() && !self.rotated;

@@ -34,6 +34,8 @@ pub struct Operations {
     pub(super) reencrypted: bool,
     /// The policy before and after, where it was changed.
     pub(super) policy: Option<(Option<Policy>, Option<Policy>)>,
+    /// The suite floor that it was raised to.
+    pub(super) floor: Option<u64>,
     pub(super) items: Vec<ItemOperation>,
     pub(super) slots: Vec<SlotOperation>,
 }
@@ -182,6 +184,7 @@ impl Operations {
             reencrypted: false,
             policy: (base.manifest.policy != new.manifest.policy)
                 .then(|| (base.manifest.policy.clone(), new.manifest.policy.clone())),
+            floor: Some(new.manifest.floor).filter(|floor| *floor > base.manifest.floor),
             items: Vec::new(),
             slots,
         })

@@ -66,6 +66,8 @@ pub enum Conflict {
     RotationDropped,
     /// The policy was dropped: theirs was changed, too, or their slots do not keep to ours.
     PolicyDropped,
+    /// The raise of the suite floor was dropped: a slot of theirs is below it.
+    FloorDropped,
 }
 
 /// What became of a replay.
@@ -233,6 +235,7 @@ pub(super) fn replay_on<'v, 'g>(
     if later {
         replay.policy(true);
     }
+    replay.floor();
     if !operations.reencrypted {
         replay.rotation(rng)?;
     }
@@ -612,6 +615,17 @@ impl Replay<'_, '_> {
             self.note(Conflict::PolicyDropped);
         }
         false
+    }
+
+    /// The floor rises as far as the slots of both sides let it; nobody ever lowers it.
+    fn floor(&mut self) {
+        let Some(floor) = self.operations.floor else { return };
+        let manifest = &mut self.administration.manifest;
+        if manifest.enabled().all(|slot| slot.suite.number() >= floor) {
+            manifest.floor = manifest.floor.max(floor);
+        } else {
+            self.note(Conflict::FloorDropped);
+        }
     }
 
     /// A rotation is done again, unless theirs came first; a removal has brought its own.

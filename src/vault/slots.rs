@@ -311,9 +311,10 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Gives the slot new keys under the same secret, in the suite of [`Draft::use_suite`] if that is a higher one: what the holder of an older vault root key knows of it is worth
-    /// nothing in states sealed from now on. The PRF salt stays. Due after a rotation ([`Vault::refresh_due`]); may share
-    /// one write with it. Draws kdf_salt (32), slot_sk (32), SAK (32), a nonce (12).
+    /// Gives the slot new keys under the same secret, in the suite of [`Draft::use_suite`] if that is a higher one: what the
+    /// holder of an older vault root key knows of it is worth nothing in states sealed from now on. The PRF salt stays. Due
+    /// after a rotation ([`Vault::refresh_due`]); may share one write with it. Draws kdf_salt (32), slot_sk (32), SAK (32),
+    /// a nonce (12).
     ///
     /// Errors: [`VaultError::NotFound`], [`VaultError::WrongSecret`], [`VaultError::Unsupported`] for a cost above the
     /// host's ceiling and for a suite that this build has not.
