@@ -8,12 +8,13 @@ use common::{
     vectors::{array, hex, list, vectors},
 };
 use countersign::{
+    backup::BackupFile,
     cbor::Writer,
     secret::Secret,
     time::UnixTime,
     vault::{
-        Envelope, Freshness, MemoryStorage, Opening, SlotId, SlotKind, SlotPrivate, SlotStatus, Vault,
-        VaultError, VaultId, VaultStorage,
+        Envelope, Freshness, ItemId, MemoryStorage, Opening, SlotId, SlotKind, SlotPrivate, SlotStatus,
+        Vault, VaultError, VaultId, VaultStorage,
     },
 };
 use serde_json::Value;
@@ -105,6 +106,26 @@ fn every_state_opens_by_every_slot_and_yields_its_items() {
                 .collect();
             assert_eq!(plain, expected, "{name}");
         }
+    }
+}
+
+#[test]
+fn the_backup_file_reads_and_writes_and_opens() {
+    let vectors = vectors("vault-v1-envelope");
+    let vault = list(&vectors, "vaults").iter().find(|vault| vault.get("backup_file").is_some()).unwrap();
+    let (bytes, state) = (hex(&vault["backup_file"]), &list(vault, "states")[0]);
+    let file = BackupFile::decode(&bytes).unwrap();
+    assert_eq!(file.encode(), bytes);
+    assert!(bytes.ends_with(&hex(&state["envelope"])));
+    for unlock in list(state, "unlock_with") {
+        let given = Given::of(unlock, &file.backup_id(), None).unwrap();
+        let opened =
+            file.open(&SlotId(array(unlock, "slot_id")), &given.secret(), Opening::default()).unwrap();
+        for item in items(state) {
+            let plaintext = opened.open_item(&ItemId(array(item, "item_id"))).unwrap().plaintext;
+            assert_eq!(plaintext.expose(), hex(&item["plain"]));
+        }
+        assert_eq!(file.item_count(), items(state).len());
     }
 }
 
