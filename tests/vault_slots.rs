@@ -39,7 +39,11 @@ fn device() -> Secret<32> {
 /// A vault with one device slot, under a policy.
 fn governed(seed: u64, policy: Option<Policy>) -> (Store, SlotId) {
     let mut rng = SeededRng(seed << 20);
-    let mut draft = Administration::new_vault(VaultId::make(&mut rng), policy, &mut rng).unwrap();
+    vault_of(VaultId::make(&mut rng), policy, rng)
+}
+
+fn vault_of(vault_id: VaultId, policy: Option<Policy>, mut rng: SeededRng) -> (Store, SlotId) {
+    let mut draft = Administration::new_vault(vault_id, policy, &mut rng).unwrap();
     let slot = draft.enrol_device(&device(), private("Laptop"), &mut rng).unwrap();
     let prepared = draft.finish(TODAY, &mut rng).unwrap();
     let mut store = PasskeyStore::create(prepared, MemoryStorage::default(), None, rng, NOW).unwrap();
@@ -674,7 +678,10 @@ fn a_use_is_noted_in_the_slot_that_opened_the_vault() {
     let known = shape(&store, &device_slot).2;
     assert_eq!((known.last_used, known.last_verified), (Some(LATER.0), Some(LATER.0)));
 
-    let (stranger, slot) = new_store(32);
+    // Even one whose slot has the same identifier.
+    let (mut store, device_slot) = vault_of(VaultId([1; 16]), None, SeededRng(32));
+    let (stranger, slot) = vault_of(VaultId([2; 16]), None, SeededRng(32));
+    assert_eq!(slot, device_slot);
     let stranger = reopened(stranger, &slot, &SlotSecret::Device(&device()));
     let proof = stranger.vault().opening_proof();
     let refused = store.change(|draft, _, _| draft.mark_used(&proof, LATER));

@@ -6,9 +6,12 @@
 //! one [`Write`], which the host stores as a whole or not at all. [`PasskeyStore`] does that over a [`VaultStorage`], and
 //! serves as the authenticator's own store.
 //!
-//! Slots of all kinds can be enrolled, opened and refreshed, and are kept through a rotation. Suite 2 (X-Wing) is behind
-//! feature `pq`, and experimental ([`Draft::use_suite`], [`Administration::raise_floor`]); without it such slots are read and
-//! kept, and opening by one or rotating a vault that has one is [`VaultError::Unsupported`].
+//! Slots of all kinds can be enrolled, opened and refreshed, and are kept through a rotation. A passkey that signs in only
+//! has a slot as well ([`EncryptionStatus`]), can open the vault later, and stop doing so; [`PasskeyCeremony`] takes a new one
+//! through its two assertions. Who opens the vault, and its policy, are changed by an [`Administration`].
+//!
+//! Suite 2 (X-Wing) is behind feature `pq`, and experimental ([`Draft::use_suite`], [`Administration::raise_floor`]); without
+//! it such slots are read and kept, and opening by one or rotating a vault that has one is [`VaultError::Unsupported`].
 
 mod argon;
 mod catch_up;
