@@ -18,11 +18,11 @@ use countersign::{
     secret::Secret,
     time::{Moment, UnixTime},
     vault::{
-        Administration, Draft, EncryptionSetup, EncryptionStatus, Envelope, ExtraPin, ItemId, ItemSource,
-        LastFallback, MemoryStorage, NewPasskey, OldSeal, Opening, PasskeyCeremony, PasskeyEnrolment,
-        PasskeyStore, PassphraseCost, Policy, PrfAbility, PrfSaltMode, RecoveryCode, Removal, Resalt, SlotId,
-        SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError, Vault, VaultError, VaultId,
-        VaultStorage, item_type, prf_input,
+        Administration, CatchUp, Draft, EncryptionSetup, EncryptionStatus, Envelope, ExtraPin, ItemId,
+        ItemSource, LastFallback, MemoryStorage, NewPasskey, OldSeal, Opening, PasskeyCeremony,
+        PasskeyEnrolment, PasskeyStore, PassphraseCost, Policy, PrfAbility, PrfSaltMode, RecoveryCode,
+        Removal, Resalt, SlotId, SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError, Vault,
+        VaultError, VaultId, VaultStorage, item_type, prf_input,
     },
     webauthn::{Aaguid, CredentialId, PrfRefused, RpEntity, RpId, UserEntity, UserHandle, UvPrfOutput},
 };
@@ -972,4 +972,17 @@ fn what_enrolment_would_refuse_is_refused_before_a_person_is_bothered() {
     let vault = opens(&store, &device_slot, &SlotSecret::Device(&device())).unwrap();
     let store = PasskeyStore::new(vault, store.lock(), None, SeededRng(1)).unwrap();
     assert_eq!(begin(&store, 6).err(), Some(VaultError::Unchecked));
+
+    // Nor by a vault whose key another device has changed.
+    let (mut store, _) = new_store(65);
+    let slot = add_idle(&mut store, 1, PrfAbility::Observed).unwrap();
+    let mut vault = opens_by_device(&store);
+    store.rotate(&store.vault().opening_proof(), NOW).unwrap();
+    assert_eq!(vault.catch_up(&envelope(&store), None), Ok(CatchUp::KeyChanged));
+    let resumed = PasskeyCeremony::resume(&vault, &slot, &[], &mut SeededRng(1)).err();
+    assert_eq!(resumed, Some(VaultError::KeyChanged));
+    let passkey =
+        NewPasskey { rp_id: &rp(), credential_id: &id(2), transports: &[], private: private("Key") };
+    let begun = PasskeyCeremony::begin(&vault, passkey, &mut SeededRng(1)).err();
+    assert_eq!(begun, Some(VaultError::KeyChanged));
 }

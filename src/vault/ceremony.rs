@@ -68,13 +68,14 @@ impl PasskeyCeremony {
     ///
     /// Refused before a person is bothered: [`VaultError::AlreadyEnrolled`] (one that signs in only goes on by
     /// [`PasskeyCeremony::resume`]), and what enrolment would refuse: [`VaultError::PolicyViolation`],
-    /// [`VaultError::Unchecked`].
+    /// [`VaultError::Unchecked`]. [`VaultError::KeyChanged`]: the vault is to be opened anew.
     pub fn begin(
         vault: &Vault,
         passkey: NewPasskey<'_>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, VaultError> {
         let NewPasskey { rp_id, credential_id, transports, private } = passkey;
+        vault.require_key()?;
         if vault.draft().idle_slot_of(rp_id, credential_id)?.is_some() {
             return Err(VaultError::AlreadyEnrolled);
         }
@@ -89,6 +90,7 @@ impl PasskeyCeremony {
         transports: &[&str],
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, VaultError> {
+        vault.require_key()?;
         let passkey = vault.draft().idle_identifiers(slot_id)?;
         Self::start(vault, passkey, transports, Place::Idle(*slot_id), rng)
     }
