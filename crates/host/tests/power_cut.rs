@@ -13,7 +13,10 @@ use countersign::{
     rand_core::Rng,
     time::Moment,
     time::UnixTime,
-    vault::{Prepared, StorageError, StoredVault, Vault, VaultStorage},
+    vault::{
+        Administration, Envelope, ItemSource, Opening, Prepared, SlotId, SlotPrivate, SlotSecret, SlotStatus,
+        StorageError, StoredVault, Vault, VaultStorage,
+    },
 };
 use countersign_host::{HostError, VaultDatabase};
 use medium::{Failure, Medium, Op, apply};
@@ -42,7 +45,7 @@ fn add_item(vault: &Vault, length: usize) -> Prepared {
 fn state_of(bytes: Vec<u8>) -> StoredVault {
     let database = VaultDatabase::open(Medium::holding(bytes), name()).expect("it opens after a cut");
     let parts = database.parts().unwrap().expect("a vault");
-    countersign::vault::Envelope::export(&database).expect("every row has its item");
+    Envelope::export(&database).expect("every row has its item");
     common::unlock(&database);
     for row in &parts.rows {
         let tags = common::unlock(&database).tag("type", &64u64.to_be_bytes());
@@ -75,6 +78,70 @@ fn a_cut_at_any_operation_leaves_the_old_state_or_the_new_one() {
         }
     }
     assert!(cuts > 100, "{cuts}");
+}
+
+type Change = fn(&mut Administration<'_>, &VaultDatabase, SlotId);
+
+/// What gives a vault or a slot new keys.
+const CHANGES: [(&str, Change); 4] = [
+    ("rotation", |draft, database, _| draft.rotate(database, &mut OsRng::default()).unwrap()),
+    ("refresh", |draft, _, slot| {
+        let secret = common::secret();
+        draft.refresh(&slot, &SlotSecret::Device(&secret), &mut OsRng::default()).unwrap();
+    }),
+    ("enrolment", |draft, _, _| {
+        let private = SlotPrivate::default();
+        draft.enrol_device(&common::secret(), private, &mut OsRng::default()).unwrap();
+    }),
+    ("removal", |draft, database, slot| draft.remove(&slot, database, &mut OsRng::default()).unwrap()),
+];
+
+/// Every slot of it opens the vault, and every item can be read with the key that it gives.
+fn assert_whole(bytes: Vec<u8>) -> StoredVault {
+    let parts = state_of(bytes.clone());
+    let database = VaultDatabase::open(Medium::holding(bytes), name()).unwrap();
+    let envelope = Envelope::from_stored(parts.clone()).unwrap();
+    let enabled = envelope.slots().filter(|slot| slot.status() == SlotStatus::Enabled);
+    for slot in enabled {
+        let secret = common::secret();
+        let opened = envelope.open(&slot.slot_id(), &SlotSecret::Device(&secret), Opening::default());
+        let (vault, _) = opened.expect("old keys or new ones");
+        for row in &parts.rows {
+            vault.open_item(&row.item_id, &database.item(&row.item_id).unwrap().unwrap()).unwrap();
+        }
+    }
+    parts
+}
+
+#[test]
+fn a_cut_while_keys_change_leaves_the_old_ones_or_the_new_ones() {
+    for (what, change) in CHANGES {
+        let (medium, mut database, mut vault) = begin();
+        vault.accept_as_is();
+        let mut rng = OsRng::default();
+        let mut draft = vault.administer(&vault.opening_proof(), Moment::default()).unwrap();
+        let slot = draft.enrol_device(&common::secret(), SlotPrivate::default(), &mut rng).unwrap();
+        draft.add_item(64, b"an item", &mut rng).unwrap();
+        let prepared = draft.finish(UnixTime(2), &mut rng).unwrap();
+        database.write(prepared.write()).unwrap();
+        vault.written(prepared, None).unwrap();
+        let (before, bytes_before) = (database.parts().unwrap().unwrap(), medium.bytes());
+        medium.take_log();
+        let mut draft = vault.administer(&vault.opening_proof(), Moment::default()).unwrap();
+        change(&mut draft, &database, slot);
+        database.write(draft.finish(UnixTime(3), &mut rng).unwrap().write()).unwrap();
+        let after = database.parts().unwrap().unwrap();
+        let (log, mut found_before) = (medium.take_log(), 0);
+        for cut in 0..=log.len() {
+            for lost in [Lost::Nothing, Lost::Torn, Lost::SomeUnflushed] {
+                let found = assert_whole(after_cut(&bytes_before, &log[..cut], lost));
+                assert!(found == before || found == after, "{what}, cut {cut} of {}", log.len());
+                assert!(cut < log.len() || found == after, "{what}: what was confirmed is there");
+                found_before += usize::from(found == before);
+            }
+        }
+        assert!(found_before > 0, "{what}");
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
