@@ -1028,8 +1028,9 @@ fn a_new_key_locks_an_open_vault_until_a_secret_is_brought() {
     let mut vault = pair.vault();
     rotate(&mut pair.a).unwrap();
     let newer = envelope(&pair.storage);
+    let key = vault.index_key();
     assert_eq!(vault.catch_up(&newer, None), Ok(CatchUp::KeyChanged));
-    assert!(vault.key_changed());
+    assert!(vault.key_changed() && !vault.index_key().ct_eq(key.expose()), "the key is gone");
     let locked = Some(VaultError::KeyChanged);
     assert_eq!(vault.open_item(&id, &bytes).map(|_| ()).err(), locked);
     assert_eq!(vault.slot_private(&pair.slots[0]).err(), locked);

@@ -17,10 +17,10 @@ use countersign::{
     secret::Secret,
     time::Moment,
     vault::{
-        Administration, EncryptionSetup, Envelope, Freshness, ItemId, ItemSource, MemoryStorage, OldSeal,
-        Opening, PassphraseCost, Policy, PrfAbility, PrfSaltMode, RecoveryCode, Resalt, Row, Seen, SlotId,
-        SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError, Vault, VaultError, VaultId,
-        VaultStorage, prf_input,
+        Administration, EncryptionSetup, Envelope, Freshness, Head, ItemId, ItemSource, MemoryStorage,
+        OldSeal, Opening, PassphraseCost, Policy, PrfAbility, PrfSaltMode, RecoveryCode, Resalt, Row, Seen,
+        SlotId, SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError, UsersWord, Vault, VaultError,
+        VaultId, VaultStorage, prf_input, reconcile,
     },
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
@@ -888,6 +888,41 @@ fn an_epoch_that_the_cut_would_split_leaves_the_ancestors_whole() {
     let ancestors = at(&mut manifest, 5).as_array().unwrap();
     let epochs: Vec<Value> = ancestors.iter().map(|past| past.as_array().unwrap()[0].clone()).collect();
     assert_eq!(epochs, (70..=100).rev().map(number).collect::<Vec<_>>());
+}
+
+#[test]
+fn reconciled_heads_list_no_ancestor_of_an_epoch_of_which_one_of_them_is_silent() {
+    let sample = Sample::new(26);
+    let past = |(epoch, hash): (u64, u8)| Value::Array(vec![number(epoch), Value::Bytes(vec![hash; 32])]);
+    let head = |epoch, ancestors: &[(u64, u8)]| {
+        let forged = sample.forge(|manifest, _| {
+            *at(manifest, 3) = number(epoch);
+            *at(manifest, 5) = Value::Array(ancestors.iter().copied().map(past).collect());
+        });
+        let (slot, secret) = &sample.slots[0];
+        let envelope = Envelope::decode(&forged).unwrap();
+        envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap().0
+    };
+    let one = head(100, &[(99, 1), (98, 1), (95, 1)]);
+    let two = head(97, &[(96, 2), (95, 1), (95, 2), (94, 1), (90, 1)]);
+    let items: &dyn ItemSource = &sample.storage;
+    let heads = [Head { vault: &one, items }, Head { vault: &two, items }];
+    let mut rng = SeededRng(1);
+    let proof = (&one.opening_proof(), Moment::default());
+    let (draft, _) = reconcile(UsersWord::given(), heads, None, proof, &mut rng).unwrap();
+    let prepared = draft.finish(TODAY, &mut rng).unwrap();
+    let mut manifest: Value = ciborium::from_reader(prepared.write().manifest.as_slice()).unwrap();
+    assert_eq!(*at(&mut manifest, 3), number(101));
+    let hash = |vault: &Vault| Value::Bytes(vault.base().hash.to_vec());
+    let mut expected = vec![
+        Value::Array(vec![number(100), hash(&one)]),
+        past((99, 1)),
+        past((98, 1)),
+        Value::Array(vec![number(97), hash(&two)]),
+        past((96, 2)),
+    ];
+    expected.extend([(95, 1), (95, 2)].map(past));
+    assert_eq!(*at(&mut manifest, 5), Value::Array(expected));
 }
 
 #[test]

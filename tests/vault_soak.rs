@@ -551,6 +551,7 @@ fn setting(name: &str, default: u64) -> u64 {
 fn nothing_is_lost_and_every_conflict_is_reported_as_the_table_says() {
     let operations = setting("COUNTERSIGN_SOAK_OPERATIONS", 10_000);
     let seed = setting("COUNTERSIGN_SOAK_SEED", 1);
+    println!("seed {seed}");
     let mut worlds: Vec<World> =
         (0..VAULTS as u64).map(|number| World::new(seed << 32 | number << 16)).collect();
     let mut pick = SeededRng(seed);

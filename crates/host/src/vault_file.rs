@@ -15,7 +15,9 @@ use crate::{database::VaultDatabase, error::HostError, fresh_file::FreshFile};
 /// A write is confirmed once it has reached the medium. A full disk, a crash or a power cut in the middle leaves the old
 /// state or the new one, and never loses what was confirmed. One case is open: when the very last flush of a write
 /// fails, that write is reported as failed but may have arrived; the next one is then refused as
-/// [`StorageError::Conflict`] and the vault must be opened anew.
+/// [`StorageError::Conflict`], and the open vault has to catch up ([`Vault::catch_up`]).
+///
+/// [`Vault::catch_up`]: countersign::vault::Vault::catch_up
 ///
 /// A new file gets its name with its first write, so a file of that name always holds a vault.
 pub struct VaultFile {
