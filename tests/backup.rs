@@ -25,10 +25,10 @@ use countersign::{
     secret::{Secret, SecretBytes},
     time::{Moment, UnixTime},
     vault::{
-        Administration, DEFAULT_REAUTH_LIMIT, Envelope, ItemId, ItemSource, MemoryStorage, Opening,
-        PasskeyEnrolment, PasskeyStore, PassphraseCost, Policy, PrfSaltMode, RecoveryCode, SlotId, SlotKind,
-        SlotPrivate, SlotSecret, StorageError, StoredVault, Tag, Vault, VaultError, VaultId, VaultStorage,
-        Write, item_type, prf_input,
+        Administration, DEFAULT_REAUTH_LIMIT, Envelope, ItemId, ItemSource, JoinedShares, MemoryStorage,
+        Opening, PasskeyEnrolment, PasskeyStore, PassphraseCost, Policy, PrfSaltMode, RecoveryCode, SlotId,
+        SlotKind, SlotPrivate, SlotSecret, StorageError, StoredVault, Tag, Vault, VaultError, VaultId,
+        VaultStorage, Write, item_type, prf_input,
     },
     webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
@@ -228,6 +228,52 @@ fn each_recipient_opens_the_backup_and_none_of_them_the_vault() {
     }
     let wrong = SlotSecret::Passphrase("correct house");
     assert_eq!(file.open(&words, &wrong, Opening::default()).err(), Some(VaultError::WrongSecret));
+}
+
+#[test]
+fn shares_alone_bring_everything_back_onto_an_empty_machine() {
+    let mut store = filled();
+    let mut rng = SeededRng(7);
+    let mut export =
+        Export::new(store.vault(), (&store.vault().opening_proof(), NOW), store.storage(), &mut rng).unwrap();
+    let (slot, shares) = export.enrol_shares(2, 3, private("friends"), &mut rng).unwrap();
+    let first = export.finish(TODAY, &mut rng).unwrap();
+    keep(&mut store, &first);
+    for exported in [&first, &next(&store, TODAY).unwrap()] {
+        let file = reread(exported);
+        let joined = JoinedShares::join(&shares[1..]).unwrap();
+        let backup = file.open(&slot, &SlotSecret::Shares(&joined), Opening::default()).unwrap();
+        assert_eq!(restored(&backup).1.restored.len(), 5);
+    }
+}
+
+/// A vault whose floor is suite 2 lets no backup be sealed in suite 1.
+#[cfg(feature = "pq")]
+#[test]
+fn the_floor_of_the_vault_is_the_floor_of_its_backups() {
+    use countersign::vault::Suite;
+
+    let mut store = filled();
+    let (first, _) = export(&store);
+    keep(&mut store, &first);
+    assert_eq!(first.file().slots().next().unwrap().suite(), Some(Suite::X25519));
+    let (slot, proof) = (store.vault().slots().next().unwrap().slot_id(), store.vault().opening_proof());
+    store
+        .administer(&proof, NOW, |administration, _, rng| {
+            administration.raise_floor(Suite::XWing)?;
+            administration.refresh(&slot, &SlotSecret::Device(&device()), rng)
+        })
+        .unwrap();
+    assert!(
+        matches!(next(&store, TODAY), Err(VaultError::PolicyViolation(_))),
+        "its recipient is of suite 1"
+    );
+    let (second, slot) = export(&store);
+    let file = reread(&second);
+    assert_eq!(file.slots().next().unwrap().suite(), Some(Suite::XWing));
+    keep(&mut store, &second);
+    let third = reread(&next(&store, TODAY).unwrap());
+    assert_eq!(open(&third, &slot).unwrap().vault().floor(), Suite::XWing);
 }
 
 #[test]

@@ -57,7 +57,8 @@ pub(super) struct Taken {
 impl Export {
     /// Starts a backup of a live vault, with keys of its own, and takes in what may leave.
     ///
-    /// The kinds of recipients are bound by the vault's policy ([`Policy::no_fallback`], [`Policy::allowed_kinds`]). Draws
+    /// The kinds of recipients are bound by the vault's policy ([`Policy::no_fallback`], [`Policy::allowed_kinds`]), and their
+    /// suite by its floor. Draws
     /// the backup's vault_id (16), its root key (32), then for each item that goes in, ascending by identifier, as
     /// [`Draft::change_item`].
     ///
@@ -71,6 +72,7 @@ impl Export {
     ) -> Result<Self, VaultError> {
         vault.administer(proof, now)?;
         let mut backup = Administration::new_vault(VaultId::make(rng), None, rng)?;
+        backup.raise_floor(vault.floor())?;
         let taken = Taken::from(vault, items, &mut backup, rng)?;
         Ok(Self { backup, taken })
     }

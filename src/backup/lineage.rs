@@ -144,7 +144,8 @@ impl Lineage {
     /// [`Draft::change_item`], then as [`Draft::finish`].
     ///
     /// Errors: as [`Export::new`](super::Export::new), but for the proof, and [`Export::finish`](super::Export::finish);
-    /// [`VaultError::Unsupported`]: a recipient is of a suite that this build cannot seal to.
+    /// [`VaultError::Unsupported`]: a recipient is of a suite that this build cannot seal to;
+    /// [`VaultError::PolicyViolation`]: of one below the vault's floor, which was raised meanwhile.
     pub fn export(
         &self,
         vault: &Vault,
@@ -158,6 +159,7 @@ impl Lineage {
         // Who could read the lineage has the backup's root key.
         let mut backup = self.backup.administer(&self.backup.proof_at(now), now)?;
         backup.rotate(&MemoryStorage::default(), rng)?;
+        backup.raise_floor(self.backup.floor().max(vault.floor()))?;
         let taken = Taken::from(vault, items, &mut backup, rng)?;
         taken.finish(backup, time, rng)
     }
