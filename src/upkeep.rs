@@ -76,6 +76,19 @@ pub struct KitNote {
     pub place: Option<String>,
 }
 
+/// How a printed kit stands to the slots of today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KitState {
+    /// It tells of every way in as it is.
+    Current,
+    /// Keys of a slot it tells of were renewed since. What opened the slot still does.
+    Renewed,
+    /// There is a way in that it does not tell of.
+    Incomplete,
+    /// It tells of a way in that is gone.
+    Outdated,
+}
+
 /// What a relying party offers whoever loses a passkey (requirement D14).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
@@ -195,6 +208,20 @@ impl BackupNote {
 }
 
 impl KitNote {
+    /// How it stands to the enabled slots of today, each with its generation.
+    pub fn state(&self, enabled: &[(SlotId, u64)]) -> KitState {
+        let missing = |slots: &[(SlotId, u64)], slot: &SlotId| slots.iter().all(|(other, _)| other != slot);
+        if self.slots.iter().any(|(slot, _)| missing(enabled, slot)) {
+            KitState::Outdated
+        } else if enabled.iter().any(|(slot, _)| missing(&self.slots, slot)) {
+            KitState::Incomplete
+        } else if enabled.iter().any(|slot| !self.slots.contains(slot)) {
+            KitState::Renewed
+        } else {
+            KitState::Current
+        }
+    }
+
     fn write(&self, writer: &mut Writer) {
         writer.map(if self.place.is_some() { 4 } else { 3 }).unsigned(1).unsigned(self.revision);
         writer.unsigned(2).unsigned(self.printed.0).unsigned(3).array(self.slots.len());

@@ -6,7 +6,7 @@ use common::{seeded_rng::SeededRng, vault::private, world::TODAY};
 use countersign::{
     secret::Secret,
     time::{Moment, UnixTime},
-    upkeep::{BackupNote, Coverage, KitNote, MAX_BACKUPS, UpkeepRecord},
+    upkeep::{BackupNote, Coverage, KitNote, KitState, MAX_BACKUPS, UpkeepRecord},
     vault::{Administration, MemoryStorage, PasskeyStore, SlotId, SlotKind, VaultError, VaultId},
     webauthn::RpId,
 };
@@ -50,6 +50,17 @@ fn record() -> UpkeepRecord {
             note: Some("by telephone".into()),
         }],
     }
+}
+
+#[test]
+fn a_kit_is_outdated_before_it_is_incomplete_and_that_before_it_is_renewed() {
+    let (one, other, third) = (SlotId([1; 16]), SlotId([2; 16]), SlotId([3; 16]));
+    let kit = KitNote { revision: 1, printed: TODAY, slots: vec![(one, 1), (other, 7)], place: None };
+    assert_eq!(kit.state(&[(other, 7), (one, 1)]), KitState::Current);
+    assert_eq!(kit.state(&[(one, 2), (other, 7)]), KitState::Renewed);
+    assert_eq!(kit.state(&[(one, 2), (other, 7), (third, 1)]), KitState::Incomplete);
+    assert_eq!(kit.state(&[(one, 1), (third, 1)]), KitState::Outdated);
+    assert_eq!(kit.state(&[]), KitState::Outdated);
 }
 
 #[test]
