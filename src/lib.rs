@@ -16,6 +16,7 @@
 //! - [`authenticator`]: the CTAP2 state machine, with a bytes door, a typed door and a provider door.
 //! - [`client`]: the WebAuthn client. Whose RP ID it may be, what is signed, what the PRF is evaluated on.
 //! - [`vault`]: a key that passkeys, codes and devices open, and the items under it; storage that is not trusted.
+//! - [`upkeep`], [`readiness`]: what was done against lockout, and how the owner could be locked out all the same.
 //! - [`ctaphid`]: messages over 64-byte reports.
 //! - `ctap1`, with the feature `u2f`: U2F messages.
 //! - [`extension`], [`pin_uv`], [`ctap2`], [`attestation`]: the parts of CTAP that the machine is made of.
@@ -56,6 +57,7 @@ pub mod extension;
 pub mod few;
 pub mod pin_uv;
 pub mod provider;
+pub mod readiness;
 pub mod secret;
 pub mod time;
 pub mod upkeep;
