@@ -1,20 +1,14 @@
-//! Whole inputs. Secrets come through the host's `SecretSource`.
+//! Whole inputs. Secrets come through [`secrets`](crate::secrets).
 
 use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use countersign_host::SecretSource;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-
-/// Where a secret comes from, of two options that exclude each other.
-pub(crate) fn source(file: Option<PathBuf>, descriptor: Option<u32>) -> Option<SecretSource> {
-    file.map(SecretSource::File).or(descriptor.map(SecretSource::Descriptor))
-}
 
 /// Reads a whole input: a file, or standard input for `-` and for nothing.
 pub(crate) fn read_input(path: Option<&Path>, limit: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {

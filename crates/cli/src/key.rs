@@ -320,7 +320,7 @@ fn init(places: &Places, arguments: InitArgs) -> Result<Outcome, Failure> {
         return Err(exists(&places.key_directory()));
     }
     let pin = new_pin(arguments.pin.source())?;
-    places.printer.progress("Setting the PIN (Argon2id) ...");
+    places.printer.working("Setting the PIN (Argon2id) ...");
     let key = Key::init(places, arguments.role, &pin)?;
     let text = format!(
         "Made a key ({}) in {} with a PIN.\nNext: countersign webauthn create --origin ORIGIN OPTIONS.json",
@@ -339,7 +339,7 @@ fn set_pin(places: &Places, arguments: SetPinArgs) -> Result<Outcome, Failure> {
             .hint("platforms change it through countersign device, with the old one"));
     }
     let pin = new_pin(arguments.pin.source())?;
-    places.printer.progress("Setting the PIN (Argon2id) ...");
+    places.printer.working("Setting the PIN (Argon2id) ...");
     keep_pin(&mut parts, &pin)?;
     let KeyParts { authenticator, store, clock } = parts;
     let key = Key { provider: Provider::new(authenticator), store, clock, role };

@@ -34,6 +34,7 @@ mod person;
 mod places;
 mod quickstart;
 mod relying_party;
+mod secrets;
 mod text;
 mod vault;
 mod vectors;

@@ -1,7 +1,7 @@
 //! What a command came to, and how it is printed.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -55,6 +55,13 @@ impl Printer {
         if !self.json {
             // Whoever closed standard error does not want to know.
             let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+
+    /// One line about work that whoever is there waits for. Nobody waits where standard error is no terminal.
+    pub(crate) fn working(self, line: &str) {
+        if io::stderr().is_terminal() {
+            self.progress(line);
         }
     }
 

@@ -8,13 +8,13 @@ use countersign::{
     webauthn::CredentialId,
 };
 use countersign_host::{
-    AssentingPerson, Clock, HostError, Person as _, SecretSource, SecretText, TerminalPerson,
+    AssentingPerson, Clock, Person as _, SecretSource, SecretText, TerminalPerson,
 };
 
 use crate::{
     failure::{Exit, Failure},
-    input,
     outcome::Printer,
+    secrets,
     text::from_base64url,
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct PinArgs {
 
 impl PinArgs {
     pub(crate) fn source(self) -> Option<SecretSource> {
-        input::source(self.pin_file, self.pin_fd)
+        secrets::source(self.pin_file, self.pin_fd)
     }
 }
 
@@ -119,7 +119,7 @@ impl Operator {
                 AssentingPerson::with_pin(text)
             }
         };
-        self.printer.progress("Checking the PIN (Argon2id) ...");
+        self.printer.working("Checking the PIN (Argon2id) ...");
         let answer = person.answer(question);
         self.verified = Some(person);
         Ok(answer)
@@ -182,12 +182,7 @@ pub(crate) fn credential_id(text: &str) -> Result<CredentialId, Failure> {
 
 /// The PIN of a new key.
 pub(crate) fn new_pin(source: Option<SecretSource>) -> Result<PinEntry, Failure> {
-    let source = source.unwrap_or(SecretSource::Prompt);
-    let text = source.read_new("New PIN").map_err(|error| match error {
-        HostError::NoTerminal => Failure::no_terminal(PIN_NEEDED),
-        other => other.into(),
-    });
-    pin_entry(&text?)
+    pin_entry(&secrets::read_new(source, "New PIN", PIN_NEEDED)?)
 }
 
 fn pin_entry(text: &SecretText) -> Result<PinEntry, Failure> {

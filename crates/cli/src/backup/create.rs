@@ -12,12 +12,12 @@ use countersign_host::{HostError, SecretSource, SecretText, backup_file};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{note, reasons_json, reasons_text, secret::secret_needed};
+use super::{note, reasons_json, reasons_text};
 use crate::{
     failure::Failure,
-    input,
     outcome::Outcome,
     places::{Places, VaultStore, today},
+    secrets,
     text::count,
     vault::{WayArgs, open},
 };
@@ -81,7 +81,7 @@ pub(super) fn run(places: &Places, arguments: CreateArgs) -> Result<Outcome, Fai
     let made = if arguments.unattended {
         Made { exported: again(places, &open.store)?, recovery_code: None }
     } else {
-        let source = input::source(arguments.backup_passphrase_file, arguments.backup_passphrase_fd);
+        let source = secrets::source(arguments.backup_passphrase_file, arguments.backup_passphrase_fd);
         attended(places, &open.store, source, arguments.backup_recovery_code)?
     };
     backup_file::write_new(&path, made.exported.file())?;
@@ -108,9 +108,9 @@ fn attended(
     with_code: bool,
 ) -> Result<Made, Failure> {
     let passphrase = match source {
-        Some(source) => Some(new_passphrase(&source)?),
+        Some(source) => Some(new_passphrase(Some(source))?),
         None if with_code => None,
-        None => Some(new_passphrase(&SecretSource::Prompt)?),
+        None => Some(new_passphrase(None)?),
     };
     // The wait at the prompt does not count: the vault was opened for this very command.
     let proof = (&store.vault().opening_proof(), places.now());
@@ -119,7 +119,7 @@ fn attended(
     let private =
         |label: &str| SlotPrivate { label: label.to_owned(), created: today().0, ..SlotPrivate::default() };
     if let Some(text) = passphrase {
-        places.printer.progress("Sealing to the passphrase (Argon2id) ...");
+        places.printer.working("Sealing to the passphrase (Argon2id) ...");
         let cost = PassphraseCost::default();
         export.enrol_passphrase(text.expose(), cost, private("backup's passphrase"), &mut rng)?;
     }
@@ -131,9 +131,8 @@ fn attended(
     Ok(Made { exported: export.finish(today(), &mut rng)?, recovery_code })
 }
 
-fn new_passphrase(source: &SecretSource) -> Result<SecretText, Failure> {
-    let text = source.read_new("New passphrase of the backup");
-    text.map_err(|error| secret_needed(error, RECIPIENT_NEEDED))
+fn new_passphrase(source: Option<SecretSource>) -> Result<SecretText, Failure> {
+    secrets::read_new(source, "New passphrase of the backup", RECIPIENT_NEEDED)
 }
 
 fn report(path: &str, made: &Made, not_kept: Option<Failure>) -> Outcome {

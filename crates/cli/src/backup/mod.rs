@@ -101,7 +101,7 @@ fn say_progress(printer: Printer, what: &'static str) -> impl FnMut(Progress) {
     const MANY: usize = 1_000;
     move |Progress { done, of }| {
         if of > MANY && done.is_multiple_of(of / 10) {
-            printer.progress(&format!("{what}: {done} of {of} items ..."));
+            printer.working(&format!("{what}: {done} of {of} items ..."));
         }
     }
 }

@@ -11,8 +11,8 @@ use countersign_host::{HostError, SecretSource, SecretText, backup_file};
 
 use crate::{
     failure::{Exit, Failure},
-    input,
     places::Places,
+    secrets,
 };
 
 /// Where the secret of a backup comes from, if not from a prompt.
@@ -63,7 +63,7 @@ impl BackupSecretArgs {
         let brought = self.bring(file)?;
         let (kind, secret) = match &brought {
             Brought::Passphrase(text) => {
-                places.printer.progress("Checking the passphrase (Argon2id) ...");
+                places.printer.working("Checking the passphrase (Argon2id) ...");
                 (SlotKind::Passphrase, SlotSecret::Passphrase(text.expose()))
             }
             Brought::Code(code) => (SlotKind::RecoveryCode, SlotSecret::Code(code)),
@@ -78,20 +78,20 @@ impl BackupSecretArgs {
     }
 
     fn bring(self, file: &BackupFile) -> Result<Brought, Failure> {
-        let passphrase = input::source(self.backup_passphrase_file, self.backup_passphrase_fd);
-        let code = input::source(self.backup_code_file, self.backup_code_fd);
+        let passphrase = secrets::source(self.backup_passphrase_file, self.backup_passphrase_fd);
+        let code = secrets::source(self.backup_code_file, self.backup_code_fd);
         if let Some(source) = code {
-            return self::code(file, &source.read("Backup's recovery code")?);
+            return self::code(file, &ask(Some(source), "Backup's recovery code")?);
         }
         if let Some(source) = passphrase {
-            return Ok(Brought::Passphrase(source.read("Backup's passphrase")?));
+            return Ok(Brought::Passphrase(ask(Some(source), "Backup's passphrase")?));
         }
         let by = |kind| !slots_of(file, kind).is_empty();
         match (by(SlotKind::Passphrase), by(SlotKind::RecoveryCode)) {
-            (true, false) => Ok(Brought::Passphrase(ask("Backup's passphrase")?)),
+            (true, false) => Ok(Brought::Passphrase(ask(None, "Backup's passphrase")?)),
             (false, true) => code_of(file),
             (true, true) => {
-                let text = ask("Backup's passphrase or recovery code")?;
+                let text = ask(None, "Backup's passphrase or recovery code")?;
                 // A passphrase that happens to be a code of this very backup: nobody has that.
                 match RecoveryCode::parse(text.expose(), &file.backup_id()) {
                     Ok(code) => Ok(Brought::Code(code)),
@@ -107,7 +107,7 @@ impl BackupSecretArgs {
 }
 
 fn code_of(file: &BackupFile) -> Result<Brought, Failure> {
-    code(file, &ask("Backup's recovery code")?)
+    code(file, &ask(None, "Backup's recovery code")?)
 }
 
 fn code(file: &BackupFile, text: &SecretText) -> Result<Brought, Failure> {
@@ -126,15 +126,6 @@ fn wrong_secret() -> Failure {
 const SECRET_NEEDED: &str = "the secret of the backup is needed, and there is no terminal to ask on; pass \
                              --backup-passphrase-file, --backup-code-file or the same with -fd";
 
-/// Asks for a secret at the terminal.
-fn ask(prompt: &str) -> Result<SecretText, Failure> {
-    SecretSource::Prompt.read(prompt).map_err(|error| secret_needed(error, SECRET_NEEDED))
-}
-
-/// Says what to pass where there is no terminal.
-pub(super) fn secret_needed(error: HostError, otherwise: &str) -> Failure {
-    match error {
-        HostError::NoTerminal => Failure::no_terminal(otherwise),
-        other => other.into(),
-    }
+fn ask(source: Option<SecretSource>, prompt: &str) -> Result<SecretText, Failure> {
+    secrets::read(source, prompt, SECRET_NEEDED)
 }

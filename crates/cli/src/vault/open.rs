@@ -18,12 +18,12 @@ use serde_json::{Map, Value, json};
 use super::DEFAULT_RP_ID;
 use crate::{
     failure::Failure,
-    input,
     key::Key,
     outcome::Outcome,
     person::{Operator, Person, PersonArgs},
     places::{Places, VaultStore, random, today},
     relying_party::read_assertion,
+    secrets,
     text::{base64url, count},
 };
 
@@ -89,7 +89,7 @@ pub(crate) fn open(places: &Places, way: WayArgs) -> Result<(OpenVault, Operator
     let file = places.open_vault_file()?;
     let envelope = envelope(&file, places)?;
     let mut operator = Operator::new(way.person, places.printer);
-    let source = input::source(way.code_file, way.code_fd);
+    let source = secrets::source(way.code_file, way.code_fd);
     let has_passkey = passkey_slots(&envelope, &way.rp_id).next().is_some();
     let brought = if way.code || source.is_some() || !has_passkey || !places.has_key() {
         let text = source.unwrap_or(SecretSource::Prompt).read("Recovery code").map_err(code_needed)?;

@@ -34,7 +34,7 @@ pub(super) fn run(places: &Places, arguments: RotateArgs) -> Result<Outcome, Fai
     let before = open.store.vault().key_gen();
     let (slots, items) = (open.store.vault().slots().count(), open.store.vault().item_count());
     let (slots, wrapped) = (count(slots, "slot"), count(items, "item"));
-    places.printer.progress(&format!("Rotating: {slots}, {wrapped} ..."));
+    places.printer.working(&format!("Rotating: {slots}, {wrapped} ..."));
     open.store.rotate(&open.store.vault().opening_proof(), places.now())?;
     let vault = open.store.vault();
     let due: Vec<String> = vault.refresh_due().map(|slot| slot.to_string()).collect();
