@@ -7,9 +7,7 @@ use countersign::{
     authenticator::{Answer, PinEntry, Purpose, Question, Verification},
     webauthn::CredentialId,
 };
-use countersign_host::{
-    AssentingPerson, Clock, Person as _, SecretSource, SecretText, TerminalPerson,
-};
+use countersign_host::{AssentingPerson, Clock, Person as _, SecretSource, SecretText, TerminalPerson};
 
 use crate::{
     failure::{Exit, Failure},
