@@ -462,8 +462,19 @@ impl World {
             report.conflicts().iter().map(|conflict| self.recognise(conflict, acts)).collect();
         reported.sort();
         assert_eq!(reported, expected, "{acts:?}");
-        for _ in &reported {
+        for conflict in &reported {
             self.count("conflict");
+            self.count(match conflict {
+                Expected::Copied(..) => "copied",
+                Expected::DeletionDropped(_) => "deletion dropped",
+                Expected::DeletionUndone(_) => "deletion undone",
+                Expected::RemovalRefused(_) => "removal refused",
+                Expected::RenewalDropped(_) => "renewal dropped",
+                Expected::LastUsedDropped(_) => "last used dropped",
+                Expected::PrivateKept(_) => "private kept",
+                Expected::SlotRemoved(_) => "slot removed",
+                Expected::RotationDropped => "rotation dropped",
+            });
         }
         if let Some(prepared) = prepared {
             let device = &mut self.devices[which];
@@ -578,5 +589,17 @@ fn nothing_is_lost_and_every_conflict_is_reported_as_the_table_says() {
     // A soak in which nobody comes too late would show nothing.
     for what in ["fresh", "replayed", "conflict", "interlude", "opened anew", "confirmation lost"] {
         assert!(counts[what] as u64 >= operations / 200, "{what}: {counts:?}");
+    }
+    for row in [
+        "copied",
+        "deletion dropped",
+        "deletion undone",
+        "renewal dropped",
+        "last used dropped",
+        "private kept",
+        "slot removed",
+        "rotation dropped",
+    ] {
+        assert!(operations < 5000 || counts.contains_key(row), "{row}: {counts:?}");
     }
 }
