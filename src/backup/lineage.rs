@@ -170,7 +170,7 @@ impl Lineage {
 pub struct Changes {
     /// Items that are new.
     pub added: u64,
-    /// Items that are another version.
+    /// Items that are another version; a passkey is, too, after it signed in where its last use is recorded.
     pub changed: u64,
     /// Items that are gone.
     pub deleted: u64,

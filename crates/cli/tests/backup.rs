@@ -188,6 +188,13 @@ fn what_was_done_with_a_backup_is_noted() {
     assert_eq!(home.by_code(&restore).json()["noted"], true);
     assert!(notes()[0]["restored"].is_string());
     assert_eq!(home.by_code(&["backup", "status"]).json()["changes"]["added"], 0, "notes are no changes");
+    // The next one of the line is kept at the same place, and its recipients were seen to open the one before.
+    let (first, second) = (notes()[0].clone(), home.path("second.backup").display().to_string());
+    home.by_code(&["backup", "create", &second, "--unattended"]).json();
+    assert_eq!(notes().as_array().unwrap().len(), 1);
+    for member in ["backupId", "place", "verified", "restored"] {
+        assert_eq!(notes()[0][member], first[member]);
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use countersign::{
 
 use crate::places::{VaultStore, today};
 
-/// Notes that a backup was made. Where it is kept stays as it was said of the one before in its line.
+/// Notes that a backup was made. Of the one before in its line stays where it is kept, and when it was tried out: that is
+/// how the line's recipients are known to open it.
 pub(super) fn made(
     store: &mut VaultStore,
     file: &BackupFile,
@@ -17,9 +18,13 @@ pub(super) fn made(
 ) -> Result<(), VaultError> {
     let Some(info) = file.info() else { return Ok(()) };
     let mut record = UpkeepRecord::load(store)?;
-    let before = record.backups.iter().find(|note| note.backup_vault == file.backup_id());
-    let place = place.or_else(|| before.and_then(|note| note.place.clone()));
-    record.note_backup(BackupNote { place, ..note(file, info) });
+    let mut noted = note(file, info);
+    if let Some(before) = record.backups.iter().find(|note| note.backup_vault == file.backup_id()) {
+        (noted.verified, noted.restored) = (before.verified, before.restored);
+        noted.place.clone_from(&before.place);
+    }
+    noted.place = place.or(noted.place);
+    record.note_backup(noted);
     record.save(store)
 }
 

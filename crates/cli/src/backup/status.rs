@@ -77,6 +77,12 @@ fn due_name(due: BackupDue) -> &'static str {
     }
 }
 
+/// Of a line of unattended backups, one is tried out now and then.
+fn tried_text(at: UnixTime, created: UnixTime) -> String {
+    let which = if at < created { "one before it was " } else { "" };
+    format!("{which}tried out {}", rfc3339(at))
+}
+
 fn recipients(lineage: &Lineage) -> Vec<&'static str> {
     lineage.recipients().map(|slot| kind_name(slot.kind())).collect()
 }
@@ -97,8 +103,7 @@ fn text(lineage: Option<&Lineage>, changes: &Changes, due: BackupDue, notes: &[B
         due_text(due)
     );
     for note in notes {
-        let verified =
-            note.verified.map_or("never tried out".to_owned(), |at| format!("tried out {}", rfc3339(at)));
+        let verified = note.verified.map_or("never tried out".to_owned(), |at| tried_text(at, note.created));
         let place = note.place.as_deref().map(|place| format!(", kept at: {}", printable(place)));
         let created = rfc3339(note.created);
         text.push_str(&format!(
