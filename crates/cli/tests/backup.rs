@@ -214,7 +214,8 @@ fn a_wrong_secret_and_an_altered_file_are_told_apart_and_cost_nothing() {
     let last = flipped.len() - 1;
     flipped[last] ^= 1;
     let flipped = home.write("flipped", &flipped);
-    verify(&home, &flipped).fails(6, "tampered");
+    let message = verify(&home, &flipped).fails(6, "tampered");
+    assert!(message.contains("another copy"), "{message}");
 
     // Nothing was made or changed by any of that.
     let machine = Home::new();

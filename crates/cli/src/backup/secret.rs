@@ -36,7 +36,8 @@ pub(super) struct BackupSecretArgs {
 pub(super) fn read(path: &Path) -> Result<BackupFile, Failure> {
     let file = backup_file::read(path).map_err(|error| match error {
         HostError::Vault(VaultError::Malformed(what)) => {
-            Failure::new(Exit::Tampered, "malformed", format!("{}: {what}", path.display()))
+            let message = format!("{}: cannot be read as a backup: {what}", path.display());
+            Failure::new(Exit::Tampered, "malformed", message)
         }
         HostError::Vault(VaultError::Unsupported(what)) => {
             Failure::failed("unsupported", format!("{}: {what}", path.display()))
@@ -71,6 +72,7 @@ impl BackupSecretArgs {
         for slot in slots_of(file, kind) {
             match file.open(&slot, &secret, Opening { now: places.now(), ..Opening::default() }) {
                 Err(VaultError::WrongSecret) => {}
+                Err(VaultError::Tampered(what)) => return Err(altered(what)),
                 opened => return Ok(opened?),
             }
         }
@@ -117,6 +119,11 @@ fn code(file: &BackupFile, text: &SecretText) -> Result<Brought, Failure> {
 fn slots_of(file: &BackupFile, kind: SlotKind) -> Vec<SlotId> {
     let enabled = file.slots().filter(|slot| slot.kind() == kind && slot.status() == SlotStatus::Enabled);
     enabled.map(|slot| slot.slot_id()).collect()
+}
+
+fn altered(what: &str) -> Failure {
+    let message = format!("the secret is right, but the backup was altered or is damaged: {what}");
+    Failure::new(Exit::Tampered, "tampered", message).hint("try another copy of it")
 }
 
 fn wrong_secret() -> Failure {
