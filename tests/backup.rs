@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 use common::{
     seeded_rng::SeededRng,
+    shared_storage::SharedStorage,
     vault::{evaluate, private},
     world::TODAY,
 };
@@ -841,4 +842,45 @@ fn a_backup_that_could_not_be_kept_is_a_backup_all_the_same() {
         assert!(vault.rows().iter().filter(|row| row.version == backed_up).count() >= 3);
     }
     assert!(verify_backup(&open(&reread(&exported), &slot).unwrap(), &RustCrypto, |_| ()).is_sound());
+}
+
+/// Two devices with one storage, both in its newest state.
+fn two_devices(store: Store) -> [PasskeyStore<SharedStorage, SeededRng>; 2] {
+    let shared = SharedStorage::holding(store.lock());
+    [11, 12].map(|seed| {
+        let vault = reopen(&shared.snapshot());
+        let mut device = PasskeyStore::new(vault, shared.clone(), None, SeededRng(seed)).unwrap();
+        device.accept_as_is();
+        device
+    })
+}
+
+#[test]
+fn what_another_device_wrote_meanwhile_is_new_to_the_next_backup() {
+    let [mut here, mut there] = two_devices(filled());
+    let mut rng = SeededRng(7);
+    let proof = here.vault().opening_proof();
+    let mut export = Export::new(here.vault(), (&proof, NOW), here.storage(), &mut rng).unwrap();
+    export.enrol_device(&device(), private("phone"), &mut rng).unwrap();
+    let exported = export.finish(TODAY, &mut rng).unwrap();
+    there.put(NOTE, b"meanwhile").unwrap();
+    here.change(|draft, storage, rng| exported.keep(draft, storage, rng)).unwrap();
+    let lineage = Lineage::load(here.vault(), here.storage()).unwrap();
+    let changes = changes_since(lineage.as_ref(), here.vault(), here.storage()).unwrap();
+    assert_eq!(changes, Changes { added: 1, changed: 0, deleted: 0 });
+}
+
+#[test]
+fn two_devices_that_restore_at_once_restore_each_item_once() {
+    let (exported, slot) = export(&filled());
+    let file = reread(&exported);
+    let backup = open(&file, &slot).unwrap();
+    let [mut here, mut there] = two_devices(store_with(None, 2));
+    let into = |store: &mut PasskeyStore<SharedStorage, SeededRng>| {
+        store.change(|draft, items, rng| restore(&backup, draft, &to(items), rng, |_| ())).unwrap()
+    };
+    assert_eq!(into(&mut there).restored.len(), 5);
+    into(&mut here);
+    assert_eq!(here.vault().item_count(), 5);
+    assert_eq!(into(&mut here).already_there.len(), 5);
 }
