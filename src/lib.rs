@@ -16,7 +16,8 @@
 //! - [`authenticator`]: the CTAP2 state machine, with a bytes door, a typed door and a provider door.
 //! - [`client`]: the WebAuthn client. Whose RP ID it may be, what is signed, what the PRF is evaluated on.
 //! - [`vault`]: a key that passkeys, codes and devices open, and the items under it; storage that is not trusted.
-//! - [`upkeep`], [`readiness`]: what was done against lockout, and how the owner could be locked out all the same.
+//! - [`upkeep`], [`readiness`], [`kit`]: what was done against lockout, how the owner could be locked out all the same, and
+//!   the sheet of paper for that day.
 //! - [`ctaphid`]: messages over 64-byte reports.
 //! - `ctap1`, with the feature `u2f`: U2F messages.
 //! - [`extension`], [`pin_uv`], [`ctap2`], [`attestation`]: the parts of CTAP that the machine is made of.
@@ -55,6 +56,7 @@ pub mod ctaphid;
 pub mod device;
 pub mod extension;
 pub mod few;
+pub mod kit;
 pub mod pin_uv;
 pub mod provider;
 pub mod readiness;

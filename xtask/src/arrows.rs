@@ -33,6 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("client", &["pin_uv", "ctap2", "webauthn", "crypto", "cose", "cbor", "secret"]),
     ("backup", &["vault", "credential", "webauthn", "crypto", "cbor", "secret", "time"]),
     ("readiness", &["upkeep", "vault", "credential", "webauthn", "time"]),
+    ("kit", &["upkeep", "vault", "time"]),
     ("upkeep", &["vault", "webauthn", "cbor", "secret", "time"]),
     ("vault", &["credential", "webauthn", "crypto", "cose", "cbor", "secret", "time", "few"]),
     ("extension", &["pin_uv", "ctap2", "credential", "webauthn", "crypto", "cbor", "secret", "user"]),
