@@ -8,12 +8,12 @@ use ciborium::Value;
 use common::{
     scripted_rng::ScriptedRng,
     seeded_rng::SeededRng,
-    vault::{Admin, TestMemory, evaluate, private},
+    vault::{Admin, TestMemory, at, encode, evaluate, item_root, private, row},
     world::TODAY,
 };
 use countersign::{
     cbor::Writer,
-    crypto::{Hkdf, aead_open, aead_seal, hmac_sha256, sha256, sha256_parts},
+    crypto::{Hkdf, aead_open, aead_seal, hmac_sha256, sha256},
     secret::Secret,
     time::Moment,
     vault::{
@@ -25,25 +25,6 @@ use countersign::{
     webauthn::{CredentialId, RpId, UvPrfOutput},
 };
 use proptest::{collection::vec, prelude::*};
-
-/// T of the format, as it stands there.
-fn item_root(rows: &[Row], depth: usize) -> [u8; 32] {
-    match rows {
-        [] => [0; 32],
-        [row] => sha256_parts(&[
-            b"countersign/v1/item-leaf\0",
-            &row.item_id.0,
-            &row.version.to_be_bytes(),
-            &row.hash,
-        ]),
-        _ => {
-            let bit = |row: &&Row| sha256(&row.item_id.0)[depth / 8] >> (7 - depth % 8) & 1 == 1;
-            let (ones, zeros): (Vec<Row>, Vec<Row>) = rows.iter().partition(bit);
-            let (zeros, ones) = (item_root(&zeros, depth + 1), item_root(&ones, depth + 1));
-            sha256_parts(&[b"countersign/v1/item-node\0", &zeros, &ones])
-        }
-    }
-}
 
 // --- Random changes against a plain model ---
 
@@ -465,26 +446,6 @@ impl Sample {
             entry(3, Value::Array(items)),
         ]))
     }
-}
-
-fn encode(value: &Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    ciborium::into_writer(value, &mut bytes).unwrap();
-    bytes
-}
-
-fn row(item: &[u8]) -> Row {
-    let value: Value = ciborium::from_reader(item).unwrap();
-    let entries = value.as_map().unwrap();
-    let item_id = ItemId(entries[0].1.as_bytes().unwrap().as_slice().try_into().unwrap());
-    let version = u64::try_from(entries[1].1.as_integer().unwrap()).unwrap();
-    Row { item_id, version, hash: sha256(item) }
-}
-
-/// The value under an unsigned key.
-fn at(map: &mut Value, key: u64) -> &mut Value {
-    let entries = map.as_map_mut().unwrap();
-    &mut entries.iter_mut().find(|(name, _)| *name == Value::Integer(key.into())).unwrap().1
 }
 
 fn slot(manifest: &mut Value, index: usize) -> &mut Value {

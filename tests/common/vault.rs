@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use ciborium::Value as Cbor;
 use countersign::{
-    crypto::hmac_sha256,
+    crypto::{hmac_sha256, sha256, sha256_parts},
     secret::Secret,
     time::Moment,
     vault::{
-        Administration, CodeError, Envelope, Freshness, JoinedShares, Opening, RecoveryCode, RollbackStore,
-        Seen, Share, SlotId, SlotPrivate, SlotSecret, SlotView, Vault, VaultError, VaultId,
+        Administration, CodeError, Envelope, Freshness, ItemId, JoinedShares, Opening, RecoveryCode,
+        RollbackStore, Row, Seen, Share, SlotId, SlotPrivate, SlotSecret, SlotView, Vault, VaultError,
+        VaultId,
     },
     webauthn::{PrfRefused, PrfSalt, UvPrfOutput},
 };
@@ -154,4 +156,45 @@ impl Admin for Vault {
     fn admin(&self) -> Administration<'_> {
         self.administer(&self.opening_proof(), Moment::default()).unwrap()
     }
+}
+
+/// T of the format, as it stands there.
+pub(crate) fn item_root(rows: &[Row], depth: usize) -> [u8; 32] {
+    match rows {
+        [] => [0; 32],
+        [row] => sha256_parts(&[
+            b"countersign/v1/item-leaf\0",
+            &row.item_id.0,
+            &row.version.to_be_bytes(),
+            &row.hash,
+        ]),
+        _ => {
+            let bit = |row: &&Row| sha256(&row.item_id.0)[depth / 8] >> (7 - depth % 8) & 1 == 1;
+            let (ones, zeros): (Vec<Row>, Vec<Row>) = rows.iter().partition(bit);
+            let (zeros, ones) = (item_root(&zeros, depth + 1), item_root(&ones, depth + 1));
+            sha256_parts(&[b"countersign/v1/item-node\0", &zeros, &ones])
+        }
+    }
+}
+
+/// The bytes of a value.
+pub(crate) fn encode(value: &Cbor) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).unwrap();
+    bytes
+}
+
+/// The row of an item.
+pub(crate) fn row(item: &[u8]) -> Row {
+    let value: Cbor = ciborium::from_reader(item).unwrap();
+    let entries = value.as_map().unwrap();
+    let item_id = ItemId(entries[0].1.as_bytes().unwrap().as_slice().try_into().unwrap());
+    let version = u64::try_from(entries[1].1.as_integer().unwrap()).unwrap();
+    Row { item_id, version, hash: sha256(item) }
+}
+
+/// The value under an unsigned key.
+pub(crate) fn at(map: &mut Cbor, key: u64) -> &mut Cbor {
+    let entries = map.as_map_mut().unwrap();
+    &mut entries.iter_mut().find(|(name, _)| *name == Cbor::Integer(key.into())).unwrap().1
 }
