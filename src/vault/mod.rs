@@ -8,7 +8,7 @@
 //!
 //! Several devices may write to one storage, each naming the state that it replaces. An open vault goes on to what another
 //! device has stored by [`Vault::catch_up`]; a write that came too late becomes [`Operations`], which [`Vault::replay`]
-//! does again on the newer state, with a [`Report`] of every [`Conflict`]. [`reconcile`] brings two heads together.
+//! does again on the newer state, with a [`Report`] of every [`Conflict`]. [`reconcile()`] brings two heads together.
 //!
 //! Slots of all kinds can be enrolled, opened and refreshed, and are kept through a rotation. A passkey that signs in only
 //! has a slot as well ([`EncryptionStatus`]), can open the vault later, and stop doing so; [`PasskeyCeremony`] takes a new one

@@ -30,8 +30,11 @@ impl FreshFile {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&temporary);
         let file = file.map_err(|error| HostError::io(&temporary, error))?;
         let fresh = Self { temporary, target: target.to_path_buf() };
-        // The umask has taken bits away, perhaps too many.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| fresh.error(error))?;
+        // The umask has taken bits away, perhaps too many. A file system without modes, as memory sticks have, refuses.
+        match file.set_permissions(Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(fresh.error(error)),
+            _ => {}
+        }
         Ok((fresh, file))
     }
 
@@ -42,8 +45,12 @@ impl FreshFile {
 
     /// Gives the file its name, and fails if there is one of that name.
     pub(crate) fn publish_new(&self) -> Result<(), HostError> {
-        // A link, unlike a renaming, never replaces.
-        std::fs::hard_link(&self.temporary, &self.target).map_err(|error| self.error(error))?;
+        // A link, unlike a plain renaming, never replaces. The file systems of memory sticks have none.
+        let linked = match std::fs::hard_link(&self.temporary, &self.target) {
+            Err(error) if lacks_links(&error) => rename_new(&self.temporary, &self.target),
+            linked => linked,
+        };
+        linked.map_err(|error| self.error(error))?;
         self.finish()
     }
 
@@ -61,6 +68,23 @@ impl FreshFile {
     fn error(&self, error: io::Error) -> HostError {
         HostError::io(&self.target, error)
     }
+}
+
+/// link(2): "EPERM The filesystem containing oldpath and newpath does not support the creation of hard links."
+fn lacks_links(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
+}
+
+/// Renames, and fails if there is a file of the new name.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_new(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 impl Drop for FreshFile {
@@ -112,5 +136,32 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_are_no_links_a_new_file_replaces_none_either() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        std::fs::write(&from, b"new").unwrap();
+        std::fs::write(&to, b"old").unwrap();
+        assert_eq!(rename_new(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&to).unwrap(), b"old");
+        std::fs::remove_file(&to).unwrap();
+        rename_new(&from, &to).unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), b"new");
+        assert!(!from.exists());
+    }
+
+    #[test]
+    fn a_link_that_is_refused_for_another_reason_is_not_made_by_renaming() {
+        assert!(lacks_links(&io::Error::from_raw_os_error(rustix::io::Errno::PERM.raw_os_error())));
+        assert!(lacks_links(&io::Error::from_raw_os_error(rustix::io::Errno::OPNOTSUPP.raw_os_error())));
+        assert!(!lacks_links(&io::Error::from_raw_os_error(rustix::io::Errno::EXIST.raw_os_error())));
+        assert!(!lacks_links(&io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error())));
     }
 }
