@@ -21,8 +21,8 @@ use countersign::{
     time::Moment,
     time::UnixTime,
     vault::{
-        Administration, Envelope, Opening, PasskeyStore, Prepared, SlotKind, SlotPrivate, SlotSecret, Vault,
-        VaultId, VaultStorage,
+        Administration, Envelope, Opening, PasskeyStore, Prepared, SlotKind, SlotPrivate, SlotSecret,
+        SlotStatus, SlotView, Vault, VaultId, VaultStorage,
     },
     webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
 };
@@ -52,7 +52,9 @@ pub fn create<S: VaultStorage>(storage: S) -> Store<S> {
 
 pub fn unlock(storage: &dyn VaultStorage) -> Vault {
     let envelope = Envelope::from_stored(storage.parts().unwrap().expect("a vault")).unwrap();
-    let slot = envelope.slots().find(|slot| slot.kind() == SlotKind::Device).unwrap().slot_id();
+    let enabled =
+        |slot: &SlotView<'_>| (slot.kind(), slot.status()) == (SlotKind::Device, SlotStatus::Enabled);
+    let slot = envelope.slots().find(enabled).unwrap().slot_id();
     envelope.open(&slot, &SlotSecret::Device(&secret()), Opening::default()).unwrap().0
 }
 
