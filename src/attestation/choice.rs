@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cose::CoseAlgorithm,
-    crypto::Signer,
+    crypto::CryptoError,
     webauthn::{Aaguid, ClientDataHash, RpId},
 };
 
@@ -111,12 +111,12 @@ impl Attesters {
 }
 
 impl Voucher<'_> {
-    /// Makes the statement over authenticatorData || clientDataHash for a credential of `algorithm` that signs with
-    /// `signer`.
+    /// Makes the statement over authenticatorData || clientDataHash for a credential of `algorithm`. `sign` signs with it,
+    /// and is called in self attestation alone.
     pub fn attest(
         self,
         algorithm: CoseAlgorithm,
-        signer: &dyn Signer,
+        sign: impl FnOnce(&[&[u8]]) -> Result<Vec<u8>, CryptoError>,
         auth_data: &[u8],
         client_data_hash: &ClientDataHash,
     ) -> Result<AttestationStatement, CannotAttest> {
@@ -125,7 +125,7 @@ impl Voucher<'_> {
             Self::Nobody => AttestationStatement::none(),
             // "alg" is the credential's own algorithm, as negotiated; "x5c" is absent in self attestation.
             Self::Credential => {
-                let signature = signer.sign(&message).map_err(|_| CannotAttest)?;
+                let signature = sign(&message).map_err(|_| CannotAttest)?;
                 AttestationStatement::packed(algorithm, signature, &[])
             }
             Self::Batch(attester) | Self::Enterprise(attester) => AttestationStatement::packed(

@@ -396,11 +396,11 @@ impl Authenticator {
             extensions: &outputs,
         }
         .encode();
-        let signer = self.provider.signer(&record.secret.key).map_err(|_| Status::Other)?;
         let hash = &job.request.client_data_hash;
         // Step 19: the attestation statement.
         let voucher = self.voucher(&job.request, job.enterprise);
-        let statement = voucher.attest(job.algorithm, &*signer, &auth_data, hash);
+        let sign = |message: &[&[u8]]| self.provider.sign(&record.secret.key, message);
+        let statement = voucher.attest(job.algorithm, sign, &auth_data, hash);
         let AttestationStatement { fmt, att_stmt } = statement.map_err(|CannotAttest| Status::Other)?;
         Ok(MakeCredentialResponse {
             fmt,
