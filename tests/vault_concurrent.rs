@@ -744,6 +744,50 @@ fn the_last_fallback_stays_unless_its_owner_gave_it_up() {
 }
 
 #[test]
+fn a_removal_or_disabling_that_the_policy_refuses_leaves_the_slot_whole() {
+    let policy = Policy { least_slots: Some(2), ..Policy::default() };
+    for disables in [false, true] {
+        let mut pair = Pair::with_policy(66, Some(policy.clone()));
+        let ours = enrol_passkey(&mut pair.a, &[1; 16]).unwrap();
+        let vault = pair.vault();
+        let pending = pending(&vault, |draft, rng| {
+            match disables {
+                true => draft.disable_encryption(&ours, OldSeal::Revoke, &pair.storage, rng),
+                false => draft.remove(&ours, &pair.storage, rng),
+            }
+            .unwrap();
+        });
+        remove(&mut pair.a, &pair.slots[1]).unwrap();
+        pair.a.replay(pending).unwrap();
+        let too_few = VaultError::PolicyViolation("too few slots");
+        assert_eq!(conflicts(&mut pair.a), [Conflict::RemovalRefused(ours, too_few)]);
+        let output = uv_output(&[7; 32]).unwrap();
+        let opened = envelope(&pair.storage).open(&ours, &SlotSecret::Passkey(&output), Opening::default());
+        let vault = opened.map(|(vault, _)| vault).unwrap_or_else(|error| panic!("{disables}: {error:?}"));
+        let private = vault.slot_private(&ours).unwrap().unwrap();
+        assert_eq!((private.rp_id, private.credential_id), (None, None), "an enabled slot names itself");
+    }
+}
+
+#[test]
+fn a_slot_that_is_disabled_again_keeps_the_generation_it_has_there() {
+    let mut pair = Pair::new(67);
+    let slot = enrol_passkey(&mut pair.a, &[1; 16]).unwrap();
+    let vault = pair.vault();
+    let pending = pending(&vault, |draft, rng| {
+        draft.disable_encryption(&slot, OldSeal::Revoke, &pair.storage, rng).unwrap();
+    });
+    let output = uv_output(&[7; 32]).unwrap();
+    pair.a.change(|draft, _, rng| draft.refresh(&slot, &SlotSecret::Passkey(&output), rng)).unwrap();
+    describe(&mut pair.a, &slot, |private| private.label = "renamed".into());
+    pair.a.replay(pending).unwrap();
+    assert_eq!((conflicts(&mut pair.a), status(pair.a.vault(), &slot)), (vec![], SlotStatus::Idle));
+    assert_eq!(slot_gen(pair.a.vault(), &slot), 2, "no generation twice");
+    let known = pair.a.vault().slot_private(&slot).unwrap().unwrap();
+    assert_eq!((known.label.as_str(), known.rp_id.as_deref()), ("renamed", Some("rp.example")));
+}
+
+#[test]
 fn items_that_were_encrypted_anew_are_no_changes() {
     let mut pair = Pair::new(63);
     let [one, two] = [b"one", b"two"].map(|text| pair.note(text));

@@ -67,7 +67,7 @@ pub(super) enum SlotChange {
     /// Removed, with the words that were given then.
     Remove(Removal),
     /// An enabled passkey that became idle.
-    Disable { could_encrypt: bool, slot_gen: u64, private: SlotPrivate, old_seal: OldSeal },
+    Disable { could_encrypt: bool, old_seal: OldSeal },
     /// An idle slot was added, or its status changed.
     Idle { could_encrypt: bool, slot_gen: u64, private: SlotPrivate, new: bool },
     /// An idle slot was taken out.
@@ -235,10 +235,10 @@ impl SlotChange {
             (Some(Slot::Enabled(before)), Slot::Tombstone { .. }) => {
                 [Self::Remove(removal(base, new, before)?)].into()
             }
-            (Some(Slot::Enabled(_)), Slot::Idle { could_encrypt, slot_gen, .. }) => {
-                let (could_encrypt, slot_gen) = (*could_encrypt, *slot_gen);
-                let old_seal = old_seal(base, new);
-                [Self::Disable { could_encrypt, slot_gen, private: private()?, old_seal }].into()
+            (Some(Slot::Enabled(_)), Slot::Idle { could_encrypt, .. }) => {
+                let disabled = Self::Disable { could_encrypt: *could_encrypt, old_seal: old_seal(base, new) };
+                let changed = Self::of_private(base, new, &slot_id)?;
+                core::iter::once(disabled).chain(changed).collect()
             }
             (before @ (None | Some(Slot::Idle { .. })), Slot::Enabled(after)) => [Self::Enrol {
                 slot: after.clone(),
@@ -268,7 +268,12 @@ impl SlotChange {
 
     fn of_private(base: &State, new: &State, slot_id: &SlotId) -> Result<Option<Self>, VaultError> {
         let base_gen = base.manifest.slot(slot_id).map_or(0, Slot::slot_gen);
-        match (base.private(slot_id)?, new.private(slot_id)?) {
+        let (before, mut after) = (base.private(slot_id)?, new.private(slot_id)?);
+        if let (Some(before), Some(after)) = (&before, &mut after) {
+            // Which passkey it is goes with the status and is no change of its own.
+            (after.rp_id, after.credential_id) = (before.rp_id.clone(), before.credential_id.clone());
+        }
+        match (before, after) {
             (Some(before), Some(after)) if before != after => {
                 Ok(Some(Self::Private { before, after, base_gen }))
             }

@@ -16,6 +16,7 @@ use super::{
     manifest::MAX_SLOTS,
     memory,
     operation::{ItemChange, ItemOperation, Operations, SlotChange, SlotOperation, read_item},
+    passkeys::PrfAbility,
     private::SlotPrivate,
     reauth::Administration,
     slot::{EnabledSlot, Slot},
@@ -453,29 +454,37 @@ impl Replay<'_, '_> {
         if !taken || self.administration.manifest.enabled_slot(&id).is_none() {
             return Ok(());
         }
-        let (before, items) = (self.administration.manifest.slots.clone(), self.grounds.items);
+        // Before the rotation: a slot that it has not sealed the new key to could not be put back.
+        if let Err(error) = self.check_policy_without(&id) {
+            self.note(Conflict::RemovalRefused(id, error));
+            return Ok(());
+        }
+        let items = self.grounds.items;
         let outcome = match &operation.change {
-            SlotChange::Disable { could_encrypt, slot_gen, private, old_seal } => {
-                let (could_encrypt, slot_gen) = (*could_encrypt, *slot_gen);
-                let idle = Slot::Idle { slot_id: id, could_encrypt, slot_gen, private: Sealed::EMPTY };
-                let retired = self.administration.retire(&id, idle, *old_seal, items, rng);
-                retired.map(|()| _ = self.administration.privates.insert(id, private.clone()))
+            SlotChange::Disable { could_encrypt, old_seal } => {
+                let seen = if *could_encrypt { PrfAbility::Observed } else { PrfAbility::NotObserved };
+                let disabled = self.administration.disable_encryption(&id, *old_seal, items, rng);
+                disabled.and_then(|()| self.administration.set_prf_support(&id, seen))
             }
             SlotChange::Remove(removal) => {
                 self.administration.remove_with(&id, *removal, items, rng).map(|_| ())
             }
             _ => Ok(()),
         };
-        match outcome.and_then(|()| self.administration.manifest.check_policy()) {
-            Err(
-                error @ (VaultError::LastSlot | VaultError::LastFallback | VaultError::PolicyViolation(_)),
-            ) => {
-                self.administration.manifest.slots = before;
+        match outcome {
+            Err(error @ (VaultError::LastSlot | VaultError::LastFallback)) => {
                 self.note(Conflict::RemovalRefused(id, error));
                 Ok(())
             }
             outcome => outcome,
         }
+    }
+
+    /// Whether the policy lets the other slots stay alone. That the last one stays is for another guard.
+    fn check_policy_without(&self, id: &SlotId) -> Result<(), VaultError> {
+        let mut left = self.administration.manifest.clone();
+        left.slots.retain(|slot| slot.slot_id() != *id);
+        if left.enabled().next().is_none() { Ok(()) } else { left.check_policy() }
     }
 
     /// What changes a slot that stays.
