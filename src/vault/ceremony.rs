@@ -163,6 +163,10 @@ impl PasskeyCeremony {
         time: UnixTime,
         rng: &mut dyn CryptoRng,
     ) -> Result<(SlotId, EncryptionStatus), VaultError> {
+        // Its assertions were evaluated on another input than a slot of this vault would ask for.
+        if self.vault_id != administration.vault_id() {
+            return Err(VaultError::InvalidInput("the ceremony of another vault"));
+        }
         let (seen, both) = match &self.progress {
             Progress::Nothing | Progress::First(_) => {
                 return Err(VaultError::InvalidInput("the passkey's ceremony is not at its end"));
