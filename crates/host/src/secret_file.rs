@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
 };
@@ -10,11 +10,43 @@ use std::{
 use countersign::secret::Secret;
 use zeroize::Zeroize;
 
-use crate::{error::HostError, fresh_file};
+use crate::{
+    error::HostError,
+    fresh_file::{self, FreshFile},
+};
 
 /// Writes a secret to a new file (0600), durably. [`HostError::AlreadyExists`]: an existing file is never replaced.
 pub fn create<const N: usize>(path: &Path, secret: &Secret<N>) -> Result<(), HostError> {
     fresh_file::write_new(path, secret.expose())
+}
+
+/// A new file for text that nobody but its owner may read (0600). It is made before the text is: that it cannot be made is
+/// known before there is a secret. Until it is published there is no file of its name; dropped before, it never existed.
+pub struct NewText {
+    fresh: FreshFile,
+    file: File,
+}
+
+impl NewText {
+    /// [`HostError::AlreadyExists`]: an existing file is never replaced.
+    pub fn make(path: &Path) -> Result<Self, HostError> {
+        if path.symlink_metadata().is_ok() {
+            return Err(HostError::AlreadyExists(path.to_path_buf()));
+        }
+        let (fresh, file) = FreshFile::make(path)?;
+        Ok(Self { fresh, file })
+    }
+
+    /// Writes the text, durably.
+    pub fn write(&mut self, text: &str) -> Result<(), HostError> {
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        written.map_err(|error| HostError::io(self.fresh.temporary(), error))
+    }
+
+    /// Gives the file its name. [`HostError::AlreadyExists`]: there is one by now.
+    pub fn publish(self) -> Result<(), HostError> {
+        self.fresh.publish_new()
+    }
 }
 
 /// Reads a secret of exactly `N` bytes. [`HostError::Exposed`]: others than the owner may read or write the file.
