@@ -5,8 +5,9 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    backup::BackupNoun, device::DeviceArgs, failure::Failure, key::KeyNoun, outcome::Printer,
-    quickstart::QuickstartArgs, vault::VaultNoun, vectors::VectorsNoun, webauthn::WebauthnNoun,
+    backup::BackupNoun, check::CheckArgs, device::DeviceArgs, failure::Failure, key::KeyNoun, kit::KitNoun,
+    outcome::Printer, quickstart::QuickstartArgs, vault::VaultNoun, vectors::VectorsNoun,
+    webauthn::WebauthnNoun,
 };
 
 const AFTER_HELP: &str = "\
@@ -18,6 +19,8 @@ Examples:
   countersign vault enroll                   let a passkey of the key open the vault
   countersign backup create vault.backup     what is in the vault, under a passphrase of its own
   countersign backup status                  whether the next backup is due
+  countersign kit print --html kit.html      the sheet of paper for an emergency
+  countersign check                          how you could be locked out, and what to do about it
   countersign device --udp 127.0.0.1:8111    let programs on this machine use it as a security key
   countersign vectors run --udp HOST:PORT    try our conformance vectors on any authenticator
 
@@ -31,6 +34,8 @@ Exit codes:
   6  altered, rolled back or forked
   7  in use by another process
   8  the disk failed or is full
+  9  check: a warning
+  10  check: critical
 
 Files: DIR/key (the authenticator) and DIR/vault (the vault). DIR is --dir, else
 COUNTERSIGN_DIR, else $XDG_DATA_HOME/countersign, else ~/.local/share/countersign. What was last
@@ -70,6 +75,8 @@ pub(crate) enum Command {
     Webauthn(WebauthnNoun),
     Vault(VaultNoun),
     Backup(BackupNoun),
+    Kit(KitNoun),
+    Check(CheckArgs),
     Device(DeviceArgs),
     Vectors(VectorsNoun),
 }

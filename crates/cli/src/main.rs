@@ -15,6 +15,8 @@
 //! | 6 | altered, rolled back or forked |
 //! | 7 | in use by another process |
 //! | 8 | the disk failed or is full |
+//! | 9 | `check`: a warning |
+//! | 10 | `check`: critical |
 //!
 //! Secrets never come from arguments and never reach an error text.
 
@@ -22,6 +24,7 @@
 
 mod backup;
 mod ceremony;
+mod check;
 mod command_line;
 mod date;
 mod device;
@@ -29,6 +32,7 @@ mod failure;
 mod input;
 mod item;
 mod key;
+mod kit;
 mod outcome;
 mod person;
 mod places;
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
             Command::Webauthn(noun) => webauthn::run(&places, noun.verb),
             Command::Vault(noun) => vault::run(&places, noun.verb),
             Command::Backup(noun) => backup::run(&places, noun.verb),
+            Command::Kit(noun) => kit::run(&places, noun.verb),
+            Command::Check(arguments) => check::run(&places, arguments),
             Command::Device(arguments) => device::run(&places, &arguments),
             Command::Vectors(noun) => vectors::run(&noun.verb),
         };

@@ -21,6 +21,8 @@ pub(crate) enum Outcome {
     Response(ResponseJson),
     /// A report on something else, which passed or did not.
     Verdict { text: String, json: Value, passed: bool },
+    /// A report with an exit code of its own.
+    Graded { text: String, json: Value, exit: u8 },
     /// All was said while it ran.
     Said,
 }
@@ -29,6 +31,7 @@ impl Outcome {
     fn exit(&self) -> ExitCode {
         match self {
             Self::Verdict { passed: false, .. } => ExitCode::FAILURE,
+            Self::Graded { exit, .. } => ExitCode::from(*exit),
             _ => ExitCode::SUCCESS,
         }
     }
@@ -91,10 +94,12 @@ impl Printer {
     fn print(self, outcome: &Outcome) -> io::Result<()> {
         let mut out = io::stdout().lock();
         match outcome {
-            Outcome::Report { json, .. } | Outcome::Verdict { json, .. } if self.json => {
+            Outcome::Report { json, .. } | Outcome::Verdict { json, .. } | Outcome::Graded { json, .. }
+                if self.json =>
+            {
                 write_json(&mut out, json)?;
             }
-            Outcome::Report { text, .. } | Outcome::Verdict { text, .. } => {
+            Outcome::Report { text, .. } | Outcome::Verdict { text, .. } | Outcome::Graded { text, .. } => {
                 writeln!(out, "{}", text.trim_end())?
             }
             Outcome::Contents(contents) => out.write_all(contents)?,

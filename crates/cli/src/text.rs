@@ -29,6 +29,23 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Lines of at most 88 columns, broken between words, with `mark` before the first and as much room before the others.
+pub(crate) fn wrapped(text: &str, mark: &str) -> String {
+    let (mut lines, mut line) = (String::new(), mark.to_owned());
+    for word in text.split_whitespace() {
+        let is_new = line.len() == mark.len();
+        if !is_new && line.chars().count() + word.chars().count() >= 88 {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = " ".repeat(mark.len());
+        } else if !is_new {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines + &line + "\n"
+}
+
 /// Text from elsewhere, safe on a terminal: control characters and those that reorder text are replaced.
 pub(crate) fn printable(text: &str) -> String {
     let unsafe_on_terminals = |character: char| {

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Home, finish, program};
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 34] = [
     &[],
     &["quickstart"],
     &["key"],
@@ -33,6 +33,9 @@ const COMMANDS: [&[&str]; 31] = [
     &["backup", "verify"],
     &["backup", "restore"],
     &["backup", "status"],
+    &["kit"],
+    &["kit", "print"],
+    &["check"],
     &["device"],
     &["vectors"],
     &["vectors", "run"],
@@ -63,7 +66,7 @@ fn every_help_has_examples_that_begin_with_the_command() {
 #[test]
 fn the_help_documents_every_exit_code() {
     let help = help(&[], "--help");
-    for code in 0..=8 {
+    for code in 0..=10 {
         assert!(help.contains(&format!("\n  {code}  ")), "{code}");
     }
 }
