@@ -125,7 +125,7 @@ fn command(reason: Reason) -> Option<&'static str> {
         Reason::BackupMissing | Reason::BackupStale | Reason::BackupNeedsDevice => {
             "countersign backup create FILE --place \"where it is, and who knows of it\""
         }
-        Reason::BackupUntested => "countersign backup verify FILE",
+        Reason::BackupUntested => "countersign backup verify FILE --note",
         Reason::ReviewDue => "countersign check --reviewed",
         _ => return None,
     })
