@@ -58,6 +58,9 @@ fn read_qr(svg: &str) -> String {
         assert_eq!(width, rest);
         dark.extend((number(x)..number(x) + number(width)).map(|x| (x, number(y))));
     }
+    let least = |values: &mut dyn Iterator<Item = usize>| values.min().unwrap();
+    let quiet = (least(&mut dark.iter().map(|(x, _)| *x)), least(&mut dark.iter().map(|(_, y)| *y)));
+    assert_eq!(quiet, (4, 4), "four modules of white around the code, as the standard asks for");
     let side = 4 * (dark.iter().map(|(x, _)| x).max().unwrap() + 5);
     let mut image = rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| {
         if dark.contains(&(x / 4, y / 4)) { 0 } else { 255 }

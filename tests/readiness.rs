@@ -176,6 +176,15 @@ const CASES: &[(Change, &[(Reason, Severity)])] = &[
         &[(SinglePointOfFailure, Critical), (SameProvider, Warning), (NoFallback, Warning)],
     ),
     (|facts| facts.slots[KEY] = passkey(2, "tablet", 1, true), &[(SameProvider, Warning)]),
+    // The same, but not in sync: each is lost by itself.
+    (
+        |facts| {
+            remove(facts, CODE);
+            facts.slots[KEY] = passkey(2, "tablet", 1, true);
+            facts.slots.iter_mut().for_each(|slot| slot.private.backed_up = Some(false));
+        },
+        &[(NoFallback, Warning), (SameModel, Advice), (NotBackedUp, Advice)],
+    ),
     // Two keys of one model are lost one by one.
     (
         |facts| {

@@ -43,9 +43,8 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
 /// syncs it; shares outlive one holder where more were made than are needed.
 fn dependences(facts: &Facts, slot: &SlotFacts) -> BTreeSet<Dependence> {
     let own = Dependence::Slot(slot.slot_id);
-    let synced = slot.private.backup_eligible == Some(true) && slot.private.backed_up != Some(false);
     let first = match (slot.kind, slot.aaguid()) {
-        (SlotKind::Passkey, Some(aaguid)) if synced => vec![own, Dependence::Provider(aaguid)],
+        (SlotKind::Passkey, Some(aaguid)) if slot.is_synced() => vec![own, Dependence::Provider(aaguid)],
         (SlotKind::Shares, _) if slot.shares.is_some_and(|set| set.made > set.needed) => vec![],
         _ => vec![own],
     };

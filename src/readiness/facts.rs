@@ -174,6 +174,11 @@ impl SlotFacts {
         matches!(self.kind, SlotKind::Passkey | SlotKind::Device)
     }
 
+    /// Whether its passkey outlives its devices, with the account that syncs it.
+    pub(super) fn is_synced(&self) -> bool {
+        self.private.backup_eligible == Some(true) && self.private.backed_up != Some(false)
+    }
+
     /// The model or provider, where its passkey names one.
     pub(super) fn aaguid(&self) -> Option<[u8; 16]> {
         self.private.aaguid.filter(|aaguid| *aaguid != [0; 16])

@@ -70,9 +70,8 @@ fn how_different(facts: &Facts, authenticators: &[&SlotFacts]) -> Option<Finding
         return None;
     }
     let same = others.iter().all(|slot| slot.aaguid() == first.aaguid());
-    let eligible = |slot: &&SlotFacts| slot.private.backup_eligible == Some(true);
     let finding = match first.aaguid().filter(|_| same) {
-        Some(aaguid) if authenticators.iter().all(eligible) => Finding::new(
+        Some(aaguid) if authenticators.iter().all(|slot| slot.is_synced()) => Finding::new(
             Reason::SameProvider,
             Severity::Warning,
             format!(
