@@ -201,6 +201,12 @@ fn steps_and_backup_are_the_hosts_and_the_owners_words() {
         Kit::of(world.store.vault(), &upkeep, TODAY).unwrap().with_steps(vec!["Ring & ask Anna.".into()]);
     let (page, text) = (kit.to_html(), kit.to_text());
     assert!(text.contains("1970-01-02: at the <bank>.") && text.contains("1. Ring & ask Anna."), "{}", *text);
+    let split =
+        Kit::of(world.store.vault(), &upkeep, TODAY).unwrap().with_steps(vec!["Type --code <it>.".into()]);
+    assert!(
+        split.to_html().contains("<li>Type <span>--code</span> &lt;it&gt;.</li>"),
+        "no line breaks in an option"
+    );
     assert!(page.contains("at the &lt;bank&gt;") && page.contains("<li>Ring &amp; ask Anna.</li>"));
 }
 

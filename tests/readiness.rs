@@ -474,6 +474,18 @@ fn the_report_says_where_things_are_kept() {
 }
 
 #[test]
+fn what_nobody_noted_the_place_of_is_named() {
+    let mut facts = ready();
+    facts.slots[CODE].private.note = None;
+    facts.upkeep.kit.as_mut().unwrap().place = None;
+    let sentence = report(&facts).findings[0].sentence.clone();
+    assert_eq!(
+        sentence,
+        "Nobody noted where to find this in an emergency: recovery code \"paper\" and the recovery kit."
+    );
+}
+
+#[test]
 fn numbers_at_their_ends_are_no_surprise() {
     let mut facts = ready();
     facts.upkeep.reviewed = Some(UnixTime(u64::MAX));

@@ -19,6 +19,7 @@ p,ul,ol{margin:0 0 1mm;overflow-wrap:anywhere}\
 .code{font:bold 12pt/1.6 'Courier New',monospace;white-space:nowrap;border:.4mm solid #000;padding:2mm;\
 display:flow-root;\
 text-align:center;margin:2mm 0;break-inside:avoid}\
+span{white-space:nowrap}\
 svg{float:right;width:48mm;height:48mm;margin:0 0 3mm 5mm}";
 
 /// `drawing` is an `svg` element.
@@ -47,7 +48,17 @@ fn push(sheet: &mut Sheet, block: &Block<'_>) {
 }
 
 fn element(sheet: &mut Sheet, name: &str, text: &str) {
-    sheet.push("<").push(name).push(">").push_escaped(text).push("</").push(name).push(">\n");
+    sheet.push("<").push(name).push(">");
+    for (index, word) in text.split(' ').enumerate() {
+        sheet.push(if index > 0 { " " } else { "" });
+        // Lines break after hyphens, but not within the option of a command.
+        if word.starts_with("--") {
+            sheet.push("<span>").push_escaped(word).push("</span>");
+        } else {
+            sheet.push_escaped(word);
+        }
+    }
+    sheet.push("</").push(name).push(">\n");
 }
 
 fn list(sheet: &mut Sheet, name: &str, lines: &[String]) {

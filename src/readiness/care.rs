@@ -1,10 +1,10 @@
 //! What was done against lockout, and when it is to be done again.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use super::{
     facts::{Facts, Limits, SlotFacts, is_over},
-    finding::{Finding, Reason, Severity, Subject},
+    finding::{Finding, Reason, Severity, Subject, list, name},
     report::Kept,
 };
 use crate::{
@@ -143,6 +143,17 @@ pub(super) fn kept(facts: &Facts) -> Vec<Kept> {
     known.collect()
 }
 
+fn call(facts: &Facts, what: &Subject) -> String {
+    match what {
+        Subject::Slot(id) => {
+            facts.slots.iter().find(|slot| slot.slot_id == *id).map(name).unwrap_or_default()
+        }
+        Subject::Backup(_) => "the backup".into(),
+        Subject::Kit => "the recovery kit".into(),
+        Subject::RelyingParty(rp) => rp.as_str().into(),
+    }
+}
+
 /// A passkey is where its device is; of the rest, nobody but the owner knows.
 fn unknown_places(facts: &Facts) -> Option<Finding> {
     let is_passkey = |what: &Subject| {
@@ -152,11 +163,12 @@ fn unknown_places(facts: &Facts) -> Option<Finding> {
         .filter(|(what, place)| place.is_none() && !is_passkey(what))
         .map(|(what, _)| what)
         .collect();
+    let names: Vec<String> = unknown.iter().map(|what| call(facts, what)).collect();
     let finding = Finding::new(
         Reason::PlaceUnknown,
         Severity::Info,
-        "It is noted nowhere where your codes, your backup or your recovery kit are. In an emergency, nobody finds them.",
-        "Note where each is kept, and who knows of it. The note is encrypted.",
+        format!("Nobody noted where to find this in an emergency: {}.", list(&names)),
+        "Note where each is, and who knows of it. The note is encrypted.",
     );
     (!unknown.is_empty()).then(|| finding.about(unknown))
 }
