@@ -17,6 +17,7 @@ Examples:
   countersign webauthn create --origin https://example.org options.json
   countersign vault init                     an encrypted vault with a recovery code
   countersign vault enroll                   let a passkey of the key open the vault
+  countersign vault recover                  open it with every passkey lost, and make new ways in
   countersign backup create vault.backup     what is in the vault, under a passphrase of its own
   countersign backup status                  whether the next backup is due
   countersign kit print --html kit.html      the sheet of paper for an emergency
@@ -26,7 +27,7 @@ Examples:
 
 Exit codes:
   0  done
-  1  the operation failed or was refused; a backup is due or not sound
+  1  the operation failed or was refused, wholly or in part; a backup is due or not sound
   2  usage: arguments or input that cannot be used
   3  declined, or nobody there to consent (no terminal and no --yes)
   4  wrong PIN, code or other secret

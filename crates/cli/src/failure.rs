@@ -8,7 +8,7 @@ use countersign::{
     credential::StoreError,
     ctap2::Status,
     provider::CeremonyError,
-    vault::{CodeError, StorageError, VaultError},
+    vault::{CodeError, ShareError, StorageError, VaultError},
 };
 use countersign_host::HostError;
 
@@ -210,6 +210,12 @@ impl From<OriginError> for Failure {
 impl From<CodeError> for Failure {
     fn from(error: CodeError) -> Self {
         Self::new(Exit::WrongSecret, "wrong-code", error.to_string())
+    }
+}
+
+impl From<ShareError> for Failure {
+    fn from(error: ShareError) -> Self {
+        Self::new(Exit::WrongSecret, "wrong-share", error.to_string())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How consent and PIN are given where not at a prompt.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct PersonArgs {
     /// Consent to what this command asks for, without being asked
     #[arg(long)]
@@ -27,7 +27,7 @@ pub(crate) struct PersonArgs {
 }
 
 /// Where the PIN comes from, if not from a prompt.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct PinArgs {
     /// Read the key's PIN from a file that only you can read
     #[arg(long, value_name = "FILE", conflicts_with = "pin_fd")]

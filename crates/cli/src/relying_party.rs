@@ -72,6 +72,7 @@ struct Prf<'a> {
 #[derive(Deserialize)]
 struct PrfResults<'a> {
     first: &'a str,
+    second: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -101,12 +102,22 @@ pub(crate) struct Asserted {
     pub(crate) signature_length: usize,
     authenticator_data: Vec<u8>,
     prf: Option<Secret<32>>,
+    second_prf: Option<Secret<32>>,
 }
 
 impl Asserted {
     /// The PRF result, if it was made with user verification.
     pub(crate) fn prf(&self) -> Result<UvPrfOutput, Failure> {
-        let output = self.prf.as_ref().map_or(&[][..], |output| output.expose());
+        self.verified(self.prf.as_ref())
+    }
+
+    /// The same of the second input, where two were asked for.
+    pub(crate) fn second_prf(&self) -> Result<UvPrfOutput, Failure> {
+        self.verified(self.second_prf.as_ref())
+    }
+
+    fn verified(&self, output: Option<&Secret<32>>) -> Result<UvPrfOutput, Failure> {
+        let output = output.map_or(&[][..], |output| output.expose());
         UvPrfOutput::from_assertion(&self.authenticator_data, output)
             .map_err(|error| Failure::failed("no-prf", format!("the passkey gave no PRF result: {error}")))
     }
@@ -180,6 +191,7 @@ pub(crate) fn read_assertion(response: &ResponseJson) -> Result<Asserted, Failur
         sign_count,
         signature_length: decode(authentication.response.signature)?.len(),
         authenticator_data,
+        second_prf: results.as_ref().and_then(|results| results.second).map(decode_secret).transpose()?,
         prf: results.map(|results| decode_secret(results.first)).transpose()?,
     })
 }

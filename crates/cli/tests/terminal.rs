@@ -2,52 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking; clippy knows test functions only")]
 
 mod common;
-#[path = "../../host/tests/common/pseudo_terminal.rs"]
-mod pseudo_terminal;
 
 use common::{
     Home, PIN, WRONG_PIN,
     hid::{CANCEL, CBOR, Client, create, ready},
-    program, repository,
+    repository,
+    terminal::Terminal,
 };
-use rustix::{
-    process::{Pid, Signal, kill_process},
-    termios::{LocalModes, tcgetattr},
-};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
-/// The program on its terminal.
-struct Terminal(pseudo_terminal::Terminal);
-
-impl Terminal {
-    fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut command = program();
-        command.arg("--dir").arg(home.base()).args(arguments);
-        Self(pseudo_terminal::Terminal::start(command))
-    }
-
-    /// Waits until the screen shows a text after what was waited for before, and types.
-    fn at(&mut self, text: &str, keys: &str) -> &mut Self {
-        self.0.until(text).type_in(keys);
-        self
-    }
-
-    fn enter_pin(&mut self, pin: &str) -> &mut Self {
-        self.at("refuse): ", &format!("{pin}\n"))
-    }
-
-    fn echoes(&self) -> bool {
-        tcgetattr(&self.0.keyboard).unwrap().local_modes.contains(LocalModes::ECHO)
-    }
-
-    /// Exit code, standard output, and all that the screen showed.
-    fn end(mut self) -> (i32, String, String) {
-        let output = self.0.output();
-        let code = self.0.child.wait().unwrap().code().unwrap();
-        assert!(self.echoes(), "the terminal is as it was");
-        (code, output, self.0.seen())
-    }
-}
 
 /// Two passkeys for vault.example; their identifiers, the newest last.
 fn two_accounts(home: &Home) -> [String; 2] {
@@ -163,7 +126,7 @@ fn a_passkey_is_deleted_after_a_yes() {
 fn the_security_keys_questions_are_asked_and_go_away_when_they_are_cancelled() {
     let home = Home::new();
     let mut terminal = Terminal::start(&home, &["device", "--udp", "127.0.0.1:0"]);
-    let client = Client::connect(&ready(&mut terminal.0.child));
+    let client = Client::connect(&ready(&mut terminal.program.child));
     client.send(CBOR, &create(1));
     terminal.at("Make a passkey for example.com", "").at("[y/N] ", "");
     client.send(CANCEL, &[]);
@@ -175,6 +138,6 @@ fn the_security_keys_questions_are_asked_and_go_away_when_they_are_cancelled() {
     client.send(CBOR, &create(1));
     terminal.at("[y/N] ", "n\n");
     assert_eq!(client.response().1, (CBOR, vec![0x27]));
-    kill_process(Pid::from_child(&terminal.0.child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&terminal.program.child), Signal::INT).unwrap();
     assert_eq!(terminal.end().0, 0);
 }

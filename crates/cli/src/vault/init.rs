@@ -62,7 +62,8 @@ pub(super) fn run(places: &Places, _: InitArgs) -> Result<Outcome, Failure> {
     let text = format!(
         "Made the vault {vault_id} in {}.\n\n  Recovery code: {}\n\n\
          It is shown this once and opens everything: write it down, and keep it apart from this machine.\n\
-         Next: countersign vault enroll, to let a passkey of the key open the vault.",
+         Next: countersign vault test --by code, to try out what you wrote down; countersign vault enroll, \
+         to let a passkey of the key open the vault.",
         path.display(),
         *recovery_code,
     );

@@ -6,7 +6,7 @@ use clap::Args;
 use countersign::vault::item_type;
 use serde_json::json;
 
-use super::open::{WayArgs, open};
+use super::{open::open, way::WayArgs};
 use crate::{
     failure::Failure,
     input::read_input,

@@ -1,29 +1,26 @@
 //! Opening the vault, and `countersign vault unlock`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use countersign::{
     client::Origin,
     crypto::OsRng,
+    time::Moment,
     vault::{
-        Envelope, Freshness, Opening, PasskeyStore, RecoveryCode, SlotId, SlotKind, SlotSecret, SlotStatus,
-        SlotView, Vault, VaultError,
+        Envelope, Freshness, Opening, PasskeyStore, Reauth, SlotId, SlotKind, SlotView, Vault, VaultError,
     },
-    webauthn::{CredentialId, RpId, UvPrfOutput},
+    webauthn::{CredentialId, RpId},
 };
-use countersign_host::{HostError, SecretSource, VaultFile};
+use countersign_host::VaultFile;
 use serde_json::{Map, Value, json};
 
-use super::DEFAULT_RP_ID;
+use super::way::{Brought, ExtraPinSource, Way, WayArgs};
 use crate::{
-    failure::Failure,
+    failure::{Exit, Failure},
     key::Key,
     outcome::Outcome,
-    person::{Operator, Person, PersonArgs},
+    person::{Operator, Person},
     places::{Places, VaultStore, random, today},
     relying_party::read_assertion,
-    secrets,
     text::{base64url, count},
 };
 
@@ -31,7 +28,9 @@ const AFTER_HELP: &str = "\
 Examples:
   countersign vault unlock                                   by a passkey of DIR/key, at the terminal
   countersign vault unlock --yes --pin-file pin.txt          the same in a script
-  countersign vault unlock --code-file code.txt --json       by the recovery code
+  countersign vault unlock --code-file code.txt --json       by a recovery code, or a contact's code
+  countersign vault unlock --by shares                       by shares, one prompt for each
+  countersign vault unlock --passphrase-file words.txt
 
 Nothing stays open: every command opens the vault for itself. This one checks that it can be
 opened, and says by what, and how fresh the vault is known to be:
@@ -41,25 +40,6 @@ opened, and says by what, and how fresh the vault is known to be:
 A vault that is older than what was last seen, or another one of the same name, is refused with
 exit code 6. Put the newest copy back. If you mean to go on with the old one, move the memory
 away (countersign --help: Files) and open it again: that is a first use.";
-
-/// What opens the vault.
-#[derive(Args)]
-pub(crate) struct WayArgs {
-    /// Open by the recovery code, at a prompt
-    #[arg(long, conflicts_with_all = ["code_file", "code_fd"])]
-    pub(crate) code: bool,
-    /// Open by the recovery code in a file
-    #[arg(long, value_name = "FILE", conflicts_with = "code_fd")]
-    pub(crate) code_file: Option<PathBuf>,
-    /// Open by the recovery code from an open descriptor
-    #[arg(long, value_name = "N")]
-    pub(crate) code_fd: Option<u32>,
-    /// The RP ID of the passkeys that may open the vault
-    #[arg(long, value_name = "RP_ID", default_value = DEFAULT_RP_ID)]
-    pub(crate) rp_id: String,
-    #[command(flatten)]
-    pub(crate) person: PersonArgs,
-}
 
 /// Check that the vault opens, and say by what
 #[derive(Args)]
@@ -76,38 +56,54 @@ pub(crate) struct OpenVault {
     pub(crate) slot: SlotId,
     /// Whether the slot's keys were older than the vault key and were renewed.
     pub(crate) refreshed: bool,
+    opened_at: Moment,
 }
 
-/// What was brought to open it.
-enum Brought {
-    Code(RecoveryCode),
-    Passkey(SlotId, UvPrfOutput),
+impl OpenVault {
+    /// The proof of who is there, as of the opening: the vault was opened for this very command, so that the wait at its
+    /// prompts does not count.
+    pub(super) fn proof(&self) -> (Reauth, Moment) {
+        (self.store.vault().opening_proof(), self.opened_at)
+    }
 }
 
 /// Opens the vault as the arguments say. The operator may be asked again by what follows.
 pub(crate) fn open(places: &Places, way: WayArgs) -> Result<(OpenVault, Operator), Failure> {
-    let file = places.open_vault_file()?;
-    let envelope = envelope(&file, places)?;
-    let mut operator = Operator::new(way.person, places.printer);
-    let source = secrets::source(way.code_file, way.code_fd);
-    let has_passkey = passkey_slots(&envelope, &way.rp_id).next().is_some();
-    let brought = if way.code || source.is_some() || !has_passkey || !places.has_key() {
-        let text = source.unwrap_or(SecretSource::Prompt).read("Recovery code").map_err(code_needed)?;
-        Brought::Code(RecoveryCode::parse(text.expose(), &envelope.vault_id())?)
-    } else {
-        let mut key = Key::open(places)?;
-        evaluate(&envelope, &way.rp_id, &mut key, &mut operator)?
-    };
-    Ok((finish(places, file, &envelope, &brought)?, operator))
+    let (open, _, operator) = open_with(places, way, Passkeys::Allowed)?;
+    Ok((open, operator))
 }
 
-fn code_needed(error: HostError) -> Failure {
-    match error {
-        HostError::NoTerminal => Failure::no_terminal(
-            "the recovery code is needed, and there is no terminal to ask on; pass --code-file or --code-fd",
-        ),
-        other => other.into(),
-    }
+/// Whether an authenticator may be asked to open the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passkeys {
+    Allowed,
+    Refused,
+}
+
+/// The same, and what it was opened by, for who needs that once more.
+pub(super) fn open_with(
+    places: &Places,
+    arguments: WayArgs,
+    passkeys: Passkeys,
+) -> Result<(OpenVault, Brought, Operator), Failure> {
+    let file = places.open_vault_file()?;
+    let envelope = envelope(&file, places)?;
+    let rp_id = arguments.rp_id.clone();
+    let has_passkey = passkey_slots(&envelope, &rp_id).next().is_some() && places.has_key();
+    let way = arguments.way(&envelope, has_passkey && passkeys == Passkeys::Allowed)?;
+    let mut arguments = arguments;
+    let mut operator = Operator::new(std::mem::take(&mut arguments.person), places.printer);
+    let brought = match way {
+        Way::Passkey if passkeys == Passkeys::Refused => {
+            return Err(Failure::usage("bad-way", "this opens the vault without an authenticator"));
+        }
+        Way::Passkey => {
+            let mut key = Key::open(places)?;
+            evaluate(&envelope, &rp_id, (&mut key, &mut operator), arguments.extra_pin())?
+        }
+        way => arguments.bring(way, &envelope, places.printer)?,
+    };
+    Ok((finish(places, file, &envelope, &brought)?, brought, operator))
 }
 
 /// Opens the vault by a passkey of an open key.
@@ -119,7 +115,7 @@ pub(crate) fn open_by_passkey(
 ) -> Result<OpenVault, Failure> {
     let file = places.open_vault_file()?;
     let envelope = envelope(&file, places)?;
-    let brought = evaluate(&envelope, rp_id, key, person)?;
+    let brought = evaluate(&envelope, rp_id, (key, person), ExtraPinSource::default())?;
     finish(places, file, &envelope, &brought)
 }
 
@@ -140,8 +136,8 @@ fn passkey_slots<'a>(envelope: &'a Envelope, rp_id: &'a str) -> impl Iterator<It
 fn evaluate(
     envelope: &Envelope,
     rp_id: &str,
-    key: &mut Key,
-    person: &mut dyn Person,
+    (key, person): (&mut Key, &mut dyn Person),
+    extra_pin: ExtraPinSource,
 ) -> Result<Brought, Failure> {
     let inputs: Vec<_> = passkey_slots(envelope, rp_id)
         .filter_map(|slot| Some((CredentialId::new(slot.credential_id()?).ok()?, slot.prf_input()?)))
@@ -153,13 +149,15 @@ fn evaluate(
     let request = passkey_request(rp_id, &inputs);
     let response = key.get(&passkey_origin(rp_id)?, request.to_string().as_bytes(), person);
     let response = response.map_err(|failure| match failure.code {
-        "no-passkey" => failure.hint("pass --code to open the vault by its recovery code"),
+        "no-passkey" => failure.hint("pass --by code, or another of its ways, to open the vault without it"),
         _ => failure,
     })?;
     let asserted = read_assertion(&response)?;
     let slot = envelope.slot_of_credential(asserted.credential_id.as_bytes());
     let slot = slot.ok_or_else(|| Failure::not_found("no-passkey", "another passkey answered"))?;
-    Ok(Brought::Passkey(slot.slot_id(), asserted.prf()?))
+    let output = asserted.prf()?;
+    let pin = if slot.wants_pin() { Some(extra_pin.read()?) } else { None };
+    Ok(Brought::Passkey(slot.slot_id(), output, pin))
 }
 
 /// The origin of the page that asks for a vault's passkeys: this program, in the name of their RP ID.
@@ -187,63 +185,74 @@ pub(crate) fn passkey_request(rp_id: &str, inputs: &[(CredentialId, Vec<u8>)]) -
     })
 }
 
-/// Opens the envelope with what was brought, and renews the slot's keys where a rotation has left them behind.
+/// The options that ask for an assertion of one passkey with the PRF outputs of two inputs.
+pub(super) fn passkey_request_for_two(
+    rp_id: &str,
+    credential: &CredentialId,
+    (first, second): (&[u8], &[u8]),
+) -> Value {
+    let mut request = passkey_request(rp_id, &[(credential.clone(), first.to_vec())]);
+    request["extensions"]["prf"]["evalByCredential"][base64url(credential.as_bytes())]["second"] =
+        base64url(second).into();
+    request
+}
+
+/// Opens the envelope with what was brought. The slot's keys are renewed where a rotation has left them behind, and once a
+/// day it is noted that the slot was used: which of the ways into a vault work is known by that.
 fn finish(
     places: &Places,
     file: VaultFile,
     envelope: &Envelope,
     brought: &Brought,
 ) -> Result<OpenVault, Failure> {
-    let (slot, vault) = match brought {
-        Brought::Passkey(slot, output) => {
-            (*slot, unseal(places, envelope, slot, &SlotSecret::Passkey(output))?)
-        }
-        Brought::Code(code) => open_by_code(places, envelope, code)?,
-    };
+    let (slot, vault) = unseal(places, envelope, brought)?;
+    let opened_at = places.now();
     let mut store = PasskeyStore::new(vault, file, Some(Box::new(places.memory())), OsRng::default())?;
     store.set_time(today());
-    let refreshed = store.vault().refresh_due().any(|due| due == slot);
-    if refreshed {
-        let secret = match brought {
-            Brought::Code(code) => SlotSecret::Code(code),
-            Brought::Passkey(_, output) => SlotSecret::Passkey(output),
-        };
-        store.change(|draft, _, rng| draft.refresh(&slot, &secret, rng))?;
+    let vault = store.vault();
+    let refreshed = vault.refresh_due().any(|due| due == slot);
+    let noted = vault.freshness() == Freshness::Checked && !is_noted_today(vault, &slot)?;
+    if refreshed || noted {
+        let proof = vault.opening_proof();
+        store.change(|draft, _, rng| {
+            if refreshed {
+                draft.refresh(&slot, &brought.secret(), rng)?;
+            }
+            if noted { draft.mark_used(&proof, today()) } else { Ok(()) }
+        })?;
     }
-    let kind = match brought {
-        Brought::Code(_) => SlotKind::RecoveryCode,
-        Brought::Passkey(..) => SlotKind::Passkey,
-    };
-    Ok(OpenVault { store, kind, slot, refreshed })
+    let kind = envelope.slots().find(|view| view.slot_id() == slot).map(|view| view.kind());
+    let kind = kind.ok_or(VaultError::NotFound)?;
+    Ok(OpenVault { store, kind, slot, refreshed, opened_at })
 }
 
-fn unseal(
-    places: &Places,
-    envelope: &Envelope,
-    slot: &SlotId,
-    secret: &SlotSecret<'_>,
-) -> Result<Vault, Failure> {
-    let mut memory = places.memory();
-    let opening = Opening { memory: Some(&mut memory), now: places.now(), ..Opening::default() };
-    Ok(envelope.open(slot, secret, opening)?.0)
+/// Whether the slot's last use is of today.
+fn is_noted_today(vault: &Vault, slot: &SlotId) -> Result<bool, Failure> {
+    const DAY: u64 = 86_400;
+    let used = vault.slot_private(slot)?.and_then(|private| private.last_used);
+    Ok(used.is_some_and(|used| used / DAY == today().0 / DAY))
 }
 
-/// Tries each recovery code slot: a code does not say whose it is.
-fn open_by_code(
-    places: &Places,
-    envelope: &Envelope,
-    code: &RecoveryCode,
-) -> Result<(SlotId, Vault), Failure> {
-    let slots = envelope
-        .slots()
-        .filter(|slot| slot.kind() == SlotKind::RecoveryCode && slot.status() == SlotStatus::Enabled);
-    for slot in slots {
-        match unseal(places, envelope, &slot.slot_id(), &SlotSecret::Code(code)) {
-            Err(failure) if failure.code == "wrong-secret" => {}
-            other => return Ok((slot.slot_id(), other?)),
+/// Tries each slot that the secret may be of.
+fn unseal(places: &Places, envelope: &Envelope, brought: &Brought) -> Result<(SlotId, Vault), Failure> {
+    if brought.is_slow() {
+        places.printer.working(&format!("Checking the {} (Argon2id) ...", brought.name()));
+    }
+    for slot in brought.slots(envelope) {
+        let mut memory = places.memory();
+        let opening = Opening { memory: Some(&mut memory), now: places.now(), ..Opening::default() };
+        match envelope.open(&slot, &brought.secret(), opening) {
+            Err(VaultError::WrongSecret) => {}
+            other => return Ok((slot, other?.0)),
         }
     }
-    Err(VaultError::WrongSecret.into())
+    Err(match brought {
+        Brought::Passkey(_, _, None) => VaultError::WrongSecret.into(),
+        other => {
+            let message = format!("the {} is wrong, or the vault's slot was altered", other.name());
+            Failure::new(Exit::WrongSecret, "wrong-secret", message)
+        }
+    })
 }
 
 /// The name of a kind of slot.

@@ -3,22 +3,27 @@
 use clap::Args;
 use serde_json::json;
 
-use super::open::{WayArgs, open};
+use super::{open::open, way::WayArgs};
 use crate::{failure::Failure, outcome::Outcome, places::Places, text::count};
 
 const AFTER_HELP: &str = "\
 Examples:
   countersign vault rotate --code-file code.txt     the authenticator can be anywhere
   countersign vault rotate                          opened by a passkey; the rotation itself needs none
+  countersign vault rotate --reencrypt              every item gets new keys, too
 
 The new key is sealed to every slot, so that all that opened the vault still do; an old key
-opens nothing new. Item bodies are not encrypted anew. Each slot's own keys are renewed when it
-next opens the vault (vault status: refresh due).";
+opens nothing new. Item bodies are not encrypted anew, unless --reencrypt says so: then keys of
+items that somebody may have kept open nothing of the new state, and every item counts as its next
+version. Each slot's own keys are renewed when it next opens the vault (vault slots: refresh due).";
 
 /// Give the vault a new key, with no authenticator at hand
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct RotateArgs {
+    /// Encrypt every item anew, under a new key of its own
+    #[arg(long)]
+    reencrypt: bool,
     /// Go on although this machine has not seen the vault before
     #[arg(long)]
     accept_as_is: bool,
@@ -35,12 +40,17 @@ pub(super) fn run(places: &Places, arguments: RotateArgs) -> Result<Outcome, Fai
     let (slots, items) = (open.store.vault().slots().count(), open.store.vault().item_count());
     let (slots, wrapped) = (count(slots, "slot"), count(items, "item"));
     places.printer.working(&format!("Rotating: {slots}, {wrapped} ..."));
-    open.store.rotate(&open.store.vault().opening_proof(), places.now())?;
+    let (proof, now) = open.proof();
+    open.store.administer(&proof, now, |administration, items, rng| match arguments.reencrypt {
+        true => administration.rotate_and_reencrypt(items, rng),
+        false => administration.rotate(items, rng),
+    })?;
+    let encrypted = if arguments.reencrypt { "encrypted" } else { "wrapped" };
     let vault = open.store.vault();
     let due: Vec<String> = vault.refresh_due().map(|slot| slot.to_string()).collect();
     let text = format!(
         "The vault {} has a new key: generation {before} -> {}, epoch {}.\n\
-         {wrapped} wrapped anew. Slots whose own keys are renewed when they next open the vault: {}.",
+         {wrapped} {encrypted} anew. Slots whose own keys are renewed when they next open the vault: {}.",
         vault.vault_id(),
         vault.key_gen(),
         vault.epoch(),
@@ -52,6 +62,7 @@ pub(super) fn run(places: &Places, arguments: RotateArgs) -> Result<Outcome, Fai
         "keyGeneration": vault.key_gen(),
         "epoch": vault.epoch(),
         "items": items,
+        "reencrypted": arguments.reencrypt,
         "refreshDue": due,
     });
     Ok(Outcome::Report { text, json })

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking; clippy knows test functions only")]
 
 pub(crate) mod hid;
+pub(crate) mod terminal;
 
 use std::{
     fs,
