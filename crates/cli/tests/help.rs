@@ -4,7 +4,7 @@ mod common;
 
 use common::{Home, finish, program};
 
-const COMMANDS: [&[&str]; 0] = [
+const COMMANDS: [&[&str]; 40] = [
     &[],
     &["quickstart"],
     &["key"],
