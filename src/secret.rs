@@ -94,3 +94,16 @@ impl SecretBytes {
 }
 
 impl ZeroizeOnDrop for SecretBytes {}
+
+/// How much of the stack [`scrub_stack`] overwrites: more than opening and rotating a vault use. Small machines have less to
+/// overwrite, and to overwrite it with.
+const SCRUBBED: usize = if usize::BITS == 64 { 64 * 1024 } else { 8 * 1024 };
+
+/// Overwrites the stack below its caller. Ciphers and hashes of other crates are wiped where they end, but not everywhere
+/// they were moved on the way; what they left behind lies there until something else happens to be written over it.
+#[inline(never)]
+pub(crate) fn scrub_stack() {
+    let mut area = [0u8; SCRUBBED];
+    // Writes that the compiler does not leave out.
+    area.zeroize();
+}

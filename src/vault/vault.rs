@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     crypto::sha256,
-    secret::{Secret, SecretBytes},
+    secret::{Secret, SecretBytes, scrub_stack},
     time::Moment,
 };
 
@@ -213,6 +213,7 @@ impl Vault {
     pub(super) fn forget_key(&mut self) {
         self.state.root.forget();
         self.ended = true;
+        scrub_stack();
     }
 
     /// Whether its key was changed elsewhere ([`CatchUp::KeyChanged`](super::CatchUp::KeyChanged)), so that it has to be
@@ -323,8 +324,10 @@ impl Vault {
         }
     }
 
-    /// Closes the vault: wipes the vault root key, from which everything else is derived when it is needed.
+    /// Closes the vault: wipes the vault root key, from which everything else is derived when it is needed, and what is left
+    /// of derived keys on this thread's stack (64 KiB of it, 8 KiB on machines of 32 bits). Dropping it wipes the root key alone.
     pub fn lock(self) {
         drop(self);
+        scrub_stack();
     }
 }
