@@ -120,7 +120,7 @@ fn command(reason: Reason) -> Option<&'static str> {
         Reason::KitMissing | Reason::KitStale => {
             "countersign kit print --html kit.html --place \"where it is, and who knows of it\""
         }
-        Reason::FallbackUntested => "countersign vault unlock --code",
+        Reason::FallbackUntested => "countersign vault test --by code",
         Reason::SlotUntested | Reason::RefreshDue => "countersign vault unlock",
         Reason::BackupMissing | Reason::BackupStale | Reason::BackupNeedsDevice => {
             "countersign backup create FILE --place \"where it is, and who knows of it\""

@@ -9,12 +9,16 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{Read, Write},
     os::fd::OwnedFd,
+    path::PathBuf,
     process::{Command, Stdio},
-    sync::mpsc::{RecvTimeoutError, channel},
+    sync::{
+        LazyLock,
+        mpsc::{RecvTimeoutError, channel},
+    },
     time::Duration,
 };
 
-use common::{Home, PIN, program, repository};
+use common::{Home, PIN, files_below, program, repository};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 const BEFORE: &str = "Before anything happens";
@@ -205,15 +209,41 @@ impl Owner {
     }
 }
 
-fn prepared() -> Owner {
+/// What the day on which the vault was made has left: files, the paper, the shares. It is lived through once for all.
+struct Prepared {
+    files: Vec<(PathBuf, Vec<u8>)>,
+    code: String,
+    shares: Vec<String>,
+}
+
+static PREPARED: LazyLock<Prepared> = LazyLock::new(|| {
     let mut owner = Owner::new();
     owner.follow(BEFORE);
-    owner
+    let root = owner.home.directory.path();
+    let files = files_below(root).into_iter();
+    let files = files.map(|file| (file.strip_prefix(root).unwrap().to_owned(), fs::read(&file).unwrap()));
+    Prepared { files: files.collect(), code: owner.code.clone(), shares: owner.shares.clone() }
+});
+
+fn prepared() -> Owner {
+    let Prepared { files, code, shares } = &*PREPARED;
+    let home = Home::new();
+    for (file, contents) in files {
+        fs::create_dir_all(home.path(file.parent().unwrap().to_str().unwrap())).unwrap();
+        home.write(file.to_str().unwrap(), contents);
+    }
+    Owner { home, code: code.clone(), shares: shares.clone() }
 }
 
 /// The paths that have a test below.
-const PATHS: [&str; 2] =
-    ["Everything is lost, but the backup", "Everything is lost, but the vault's file and the recovery code"];
+const PATHS: [&str; 6] = [
+    "Everything is lost, but the backup",
+    "Everything is lost, but the vault's file and the recovery code",
+    "A phone is lost or stolen",
+    "An account is locked",
+    "An ecosystem is changed",
+    "The phone and the paper are lost, but friends have shares",
+];
 
 #[test]
 fn everything_is_lost_but_the_backup() {
@@ -234,6 +264,40 @@ fn everything_is_lost_but_the_vaults_file_and_the_recovery_code() {
     assert_ne!(owner.code, first, "the new kit has a new code");
     let unlocked = owner.run(&words("countersign vault unlock --code"));
     assert_eq!(unlocked.exit, 0, "{}", unlocked.screen);
+}
+
+/// The authenticator of this machine is the phone: it goes.
+fn without_the_phone() -> Owner {
+    let owner = prepared();
+    fs::remove_dir_all(owner.home.base().join("key")).unwrap();
+    owner
+}
+
+#[test]
+fn a_phone_is_lost_or_stolen() {
+    let mut owner = without_the_phone();
+    let old = owner.code.clone();
+    owner.follow(PATHS[2]);
+    owner.code = old;
+    let unlock = owner.run(&words("countersign vault unlock --code"));
+    assert_eq!(unlock.exit, 4, "the old paper opens nothing: {}", unlock.screen);
+}
+
+#[test]
+fn an_account_is_locked() {
+    without_the_phone().follow(PATHS[3]);
+}
+
+#[test]
+fn an_ecosystem_is_changed() {
+    prepared().follow(PATHS[4]);
+}
+
+#[test]
+fn the_phone_and_the_paper_are_lost_but_friends_have_shares() {
+    let mut owner = without_the_phone();
+    owner.code = "nobody knows".into();
+    owner.follow(PATHS[5]);
 }
 
 #[test]
