@@ -2,12 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking; clippy knows test functions only")]
 
 mod common;
-#[path = "../../host/tests/common/pseudo_terminal.rs"]
-mod pseudo_terminal;
 
 use std::fs;
 
-use common::{Home, contains, files_below, mode, program};
+use common::{Home, contains, files_below, mode, program, terminal::pseudo_terminal};
 
 fn path(home: &Home, name: &str) -> String {
     home.path(name).to_str().unwrap().to_owned()

@@ -1,7 +1,7 @@
 //! The program with a person at a terminal: the real binary on a pseudo-terminal.
 
 #[path = "../../../host/tests/common/pseudo_terminal.rs"]
-mod pseudo_terminal;
+pub(crate) mod pseudo_terminal;
 
 use rustix::termios::{LocalModes, tcgetattr};
 
