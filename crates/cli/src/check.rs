@@ -126,6 +126,8 @@ fn command(reason: Reason) -> Option<&'static str> {
             "countersign backup create FILE --place \"where it is, and who knows of it\""
         }
         Reason::BackupUntested => "countersign backup verify FILE --note",
+        Reason::PlaceUnknown => "countersign vault label SLOT --note \"where it is, and who knows of it\"",
+        Reason::EncryptionNotSetUp => "countersign vault enroll --existing ID",
         Reason::ReviewDue => "countersign check --reviewed",
         _ => return None,
     })

@@ -154,7 +154,9 @@ fn print(places: &Places, arguments: PrintArgs) -> Result<Outcome, Failure> {
         open.store.accept_as_is();
     }
     let mut upkeep = UpkeepRecord::load(&open.store)?;
-    let code = new_code.then(|| enrol(places, &mut open, place.clone())).transpose()?;
+    let revision = Kit::of(open.store.vault(), &upkeep, today())?.revision();
+    let label = format!("recovery code of kit {revision}");
+    let code = new_code.then(|| enrol(places, &mut open, label, place.clone())).transpose()?;
     let mut kit = Kit::of(open.store.vault(), &upkeep, today())?.with_steps(steps());
     if let Some((_, code)) = &code {
         kit = kit.with_code(code);
@@ -181,10 +183,10 @@ fn print(places: &Places, arguments: PrintArgs) -> Result<Outcome, Failure> {
 fn enrol(
     places: &Places,
     open: &mut OpenVault,
+    label: String,
     place: Option<String>,
 ) -> Result<(SlotId, RecoveryCode), Failure> {
     let code = RecoveryCode::make(&mut OsRng::default());
-    let label = format!("recovery code of {}", today().day());
     let private = SlotPrivate { label, created: today().0, note: place, ..SlotPrivate::default() };
     let proof = open.store.vault().opening_proof();
     let slot = open.store.administer(&proof, places.now(), |admin, _, rng| {
@@ -209,7 +211,7 @@ fn steps() -> Vec<String> {
         "Install countersign on any computer that you trust, and get the file of the vault, or of its backup.",
         "With the vault: countersign vault import FILE, then countersign check --code, and type the recovery code.",
         "If the vault is lost: countersign backup restore FILE, and type the secret of the backup.",
-        "Let a new device open the vault: countersign key init, then countersign vault enroll --code.",
+        "Let a new device open the vault: countersign key init, then countersign vault recover.",
     ]
     .map(str::to_owned)
     .into()

@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::{Home, contains, files_below, mode, program, terminal::pseudo_terminal};
+use common::{Home, contains, files_below, mode, terminal::Terminal};
 
 fn path(home: &Home, name: &str) -> String {
     home.path(name).to_str().unwrap().to_owned()
@@ -66,6 +66,7 @@ fn a_new_code_is_on_every_form_and_opens_the_vault() {
     }
     let opened = home.json(&["vault", "unlock", "--code-file", &new]).json();
     assert_eq!(opened["slotId"], report["newSlotId"]);
+    assert!(read(&text).contains("recovery code \"recovery code of kit 1\": the desk"), "a name of its own");
     for file in files_below(&home.base()) {
         assert!(!contains(&fs::read(&file).unwrap(), code.as_bytes()), "{}", file.display());
     }
@@ -127,15 +128,10 @@ fn a_kit_is_stale_after_another_slot_was_made() {
 fn on_a_screen_a_code_is_shown_only_on_the_persons_word() {
     let (home, _) = Home::with_vault();
     for (answer, code, shown) in [("n\n", 3, false), ("y\n", 0, true)] {
-        let binary = program().get_program().to_owned();
-        let mut command = std::process::Command::new("sh");
-        // Standard output is the screen, too.
-        command.args(["-c", "exec \"$@\" >&2", "sh"]).arg(binary).arg("--dir").arg(home.base());
-        command.args(["kit", "print", "--new-code", "--code-file", &home.code_file()]);
-        let mut terminal = pseudo_terminal::Terminal::start(command);
-        terminal.until("Show a new recovery code on this screen?").type_in(answer);
-        assert_eq!(terminal.output(), "");
-        let exit = terminal.child.wait().unwrap().code().unwrap();
-        assert_eq!((exit, terminal.seen().contains("CS1-")), (code, shown));
+        let arguments = ["kit", "print", "--new-code", "--code-file", &home.code_file()];
+        let mut terminal = Terminal::start_with_output(&home, &arguments);
+        terminal.at("Show a new recovery code on this screen?", answer);
+        let (exit, output, seen) = terminal.end();
+        assert_eq!((exit, output.as_str(), seen.contains("CS1-")), (code, "", shown));
     }
 }

@@ -1,7 +1,9 @@
 //! The program with a person at a terminal: the real binary on a pseudo-terminal.
 
 #[path = "../../../host/tests/common/pseudo_terminal.rs"]
-pub(crate) mod pseudo_terminal;
+mod pseudo_terminal;
+
+use std::process::Command;
 
 use rustix::termios::{LocalModes, tcgetattr};
 
@@ -15,6 +17,14 @@ pub(crate) struct Terminal {
 impl Terminal {
     pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
         let mut command = program();
+        command.arg("--dir").arg(home.base()).args(arguments);
+        Self { program: pseudo_terminal::Terminal::start(command) }
+    }
+
+    /// As [`Terminal::start`], with the screen for standard output, too.
+    pub(crate) fn start_with_output(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$@\" >&2", "sh"]).arg(program().get_program());
         command.arg("--dir").arg(home.base()).args(arguments);
         Self { program: pseudo_terminal::Terminal::start(command) }
     }
