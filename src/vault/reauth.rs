@@ -16,12 +16,15 @@ use crate::time::{Moment, UnixTime};
 /// How old a proof may be, in milliseconds, where the host sets nothing else: five minutes.
 pub const DEFAULT_REAUTH_LIMIT: u64 = 5 * 60 * 1000;
 
-/// Somebody opened a vault through one of its slots, or showed that they could. It is of that vault alone, and grows
-/// old.
+/// Somebody opened a vault through one of its slots, or showed that they could. It is of that vault and its key alone, and
+/// grows old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reauth {
     pub(super) vault_id: VaultId,
     pub(super) slot_id: Option<SlotId>,
+    /// The lineage public key of the root key that was reached. What a vault calls itself says nothing: whoever likes can
+    /// make another one of that name.
+    pub(super) key: [u8; 32],
     pub(super) ticks: u64,
 }
 
@@ -36,14 +39,9 @@ impl Reauth {
         now.ticks.saturating_sub(self.ticks)
     }
 
-    /// Refuses a proof of another vault, one that is older than the limit, and one of a time to come: ticks of another
-    /// power-up.
-    pub(super) fn require(&self, vault_id: &VaultId, now: Moment, limit: u64) -> Result<(), VaultError> {
-        if self.vault_id == *vault_id && self.ticks <= now.ticks && self.age(now) <= limit {
-            Ok(())
-        } else {
-            Err(VaultError::ReauthNeeded)
-        }
+    /// Whether it is of that time, and no older than the limit. One of a time to come has ticks of another power-up.
+    fn is_fresh(&self, now: Moment, limit: u64) -> bool {
+        self.ticks <= now.ticks && self.age(now) <= limit
     }
 }
 
@@ -84,15 +82,28 @@ impl Vault {
         if !root.secret().ct_eq(self.state().root.secret().expose()) {
             return Err(VaultError::Tampered("sealed vault key"));
         }
-        Ok(Reauth { vault_id: self.vault_id(), slot_id: Some(*slot_id), ticks: now.ticks })
+        let key = self.state().seen()?.lineage_key;
+        Ok(Reauth { vault_id: self.vault_id(), slot_id: Some(*slot_id), key, ticks: now.ticks })
     }
 
     /// Starts a change that may touch who opens the vault, and its key. [`VaultError::ReauthNeeded`]: the proof is of
-    /// another vault, or too old.
+    /// another vault, of a copy from before a rotation that others made, by a slot that opens the vault no longer, or
+    /// too old.
     pub fn administer(&self, proof: &Reauth, now: Moment) -> Result<Administration<'_>, VaultError> {
         self.require_key()?;
-        proof.require(&self.vault_id(), now, self.reauth_limit)?;
-        Ok(Administration { draft: self.draft() })
+        if self.is_proven(proof, now) {
+            Ok(Administration { draft: self.draft() })
+        } else {
+            Err(VaultError::ReauthNeeded)
+        }
+    }
+
+    /// Whether a proof is of this vault, by a key that it had while it was open, and fresh.
+    pub(super) fn is_proven(&self, proof: &Reauth, now: Moment) -> bool {
+        // A slot that was removed meanwhile opens old copies still.
+        let opens = |slot_id: SlotId| self.state().manifest.enabled_slot(&slot_id).is_some();
+        let of_this_vault = proof.vault_id == self.vault_id() && self.has_had_key(&proof.key);
+        of_this_vault && proof.slot_id.is_none_or(opens) && proof.is_fresh(now, self.reauth_limit)
     }
 }
 

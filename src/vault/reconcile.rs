@@ -49,7 +49,7 @@ pub struct Head<'a> {
 /// has it.
 ///
 /// Whoever saw a rotation that the other head had, and that is lost here, keeps reporting a [`VaultError::Fork`] until
-/// its user drops that memory. The proof and its age are as in [`Vault::administer`]; draws as [`Vault::replay`].
+/// its user drops that memory. The proof, of either head, and its age are as in [`Vault::administer`]; draws as [`Vault::replay`].
 ///
 /// Errors: [`VaultError::ReauthNeeded`]; [`VaultError::Tampered`]: two vaults; [`VaultError::Fork`]: no key of the two
 /// lines is the same; [`VaultError::InvalidInput`]: one head continues the other, or the ancestor is none of both;
@@ -67,7 +67,9 @@ pub fn reconcile<'a>(
     }
     let (ours, theirs) = (base.vault.state(), other.vault.state());
     check_heads(base.vault, other.vault, ancestor)?;
-    proof.require(&base.vault.vault_id(), now, base.vault.reauth_limit)?;
+    if !base.vault.is_proven(proof, now) && !other.vault.is_proven(proof, now) {
+        return Err(VaultError::ReauthNeeded);
+    }
     let operations = match ancestor {
         Some(ancestor) => Operations::between(ancestor.state(), theirs, other.items)?,
         None => Operations::apart(ours, theirs, other.items)?,

@@ -110,19 +110,23 @@ pub struct Vault {
     /// The key was changed elsewhere and is wiped here.
     ended: bool,
     pub(super) opened: Reauth,
+    /// The lineage public keys that it had while it was open.
+    keys: Vec<[u8; 32]>,
     pub(super) reauth_limit: u64,
     pub(super) argon2_ceiling_kib: Option<u64>,
 }
 
 impl Vault {
     pub(super) fn new(state: State, freshness: Freshness, slot_id: Option<SlotId>, now: Moment) -> Self {
-        let opened = Reauth { vault_id: state.manifest.vault_id, slot_id, ticks: now.ticks };
+        let key = state.manifest.lineage.last().map_or([0; 32], |link| link.public_key);
+        let opened = Reauth { vault_id: state.manifest.vault_id, slot_id, key, ticks: now.ticks };
         Self {
             state,
             freshness,
             accepted: false,
             ended: false,
             opened,
+            keys: Vec::from([key]),
             reauth_limit: DEFAULT_REAUTH_LIMIT,
             argon2_ceiling_kib: None,
         }
@@ -222,6 +226,11 @@ impl Vault {
         self.ended
     }
 
+    /// Whether a lineage public key is that of the root key, or of one that was changed here.
+    pub(super) fn has_had_key(&self, key: &[u8; 32]) -> bool {
+        self.keys.contains(key)
+    }
+
     pub(super) fn require_key(&self) -> Result<(), VaultError> {
         if self.ended { Err(VaultError::KeyChanged) } else { Ok(()) }
     }
@@ -314,6 +323,8 @@ impl Vault {
             return Err(VaultError::StaleWrite);
         }
         self.state = prepared.into_state();
+        let key = self.state.manifest.lineage.last().map(|link| link.public_key);
+        self.keys.extend(key.filter(|key| !self.has_had_key(key)));
         self.remember(memory)
     }
 
