@@ -451,6 +451,36 @@ fn the_guards_of_an_enrolment_are_checked_again() {
 }
 
 #[test]
+fn no_replay_leads_a_passkey_into_the_vault_that_it_opens() {
+    let mut pair = Pair::new(16);
+    let slot = enrol_passkey(&mut pair.a, &[5; 16]).unwrap();
+    let item = store_passkey(&mut pair.b, None, &record(&[5; 16], 1));
+    assert_eq!(conflicts(&mut pair.b), [Conflict::ItemNotKept(item)], "it opens the vault by now");
+    assert_eq!((pair.b.vault().item_count(), status(pair.b.vault(), &slot)), (0, SlotStatus::Enabled));
+    // One that leaves the vault in the same write may open it.
+    let item = store_passkey(&mut pair.b, None, &record(&[6; 16], 1));
+    let (rp_id, id) = (RpId::new("rp.example").unwrap(), CredentialId::new(&[6; 16]).unwrap());
+    let vault = pair.vault();
+    let exchanged = pending(&vault, |draft, rng| {
+        let (enrolment, output) = passkey(&rp_id, &id);
+        draft.delete_item(&item).unwrap();
+        draft.enrol_passkey(enrolment, &output, &output, rng).unwrap();
+    });
+    pair.b.put(NOTE, b"first").unwrap();
+    pair.b.replay(exchanged).unwrap();
+    assert_eq!((conflicts(&mut pair.b), pair.b.vault().item_count()), (vec![], 1));
+    // What became an account of the vault's own meanwhile.
+    let vault = pair.vault();
+    let bytes = record(&[7; 16], 1).encode();
+    let put = pending(&vault, |draft, rng| {
+        draft.add_item(item_type::PASSKEY, bytes.expose(), rng).unwrap();
+    });
+    pair.b.set_own_accounts(vec![RpId::new("a.example").unwrap()]);
+    assert_eq!(pair.b.replay(put), Err(VaultError::Circular));
+    assert!(pair.b.take_pending().is_some(), "nothing is lost");
+}
+
+#[test]
 fn a_full_vault_can_still_exchange_one_passkey_for_another() {
     let policy = Policy { most_passkeys: Some(1), ..Policy::default() };
     let mut pair = Pair::with_policy(15, Some(policy));

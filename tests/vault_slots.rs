@@ -986,3 +986,83 @@ fn what_enrolment_would_refuse_is_refused_before_a_person_is_bothered() {
     let begun = PasskeyCeremony::begin(&vault, passkey, &mut SeededRng(1)).err();
     assert_eq!(begun, Some(VaultError::KeyChanged));
 }
+
+// --- Proofs ---
+
+#[test]
+fn a_proof_is_of_this_vaults_line_and_of_a_slot_that_still_opens_it() {
+    let (mut store, laptop) = new_store(70);
+    let (code_slot, code) = enrol_code(&mut store, false);
+    let old = envelope(&store);
+    let proof_of = |envelope: &Envelope, slot: &SlotId, secret: &SlotSecret<'_>| {
+        envelope.open(slot, secret, Opening::default()).unwrap().0.opening_proof()
+    };
+    let proof = proof_of(&old, &code_slot, &SlotSecret::Code(&code));
+    assert!(store.vault().administer(&proof, NOW).is_ok());
+    // Who had a slot once, and an old copy.
+    let earlier = proof_of(&old, &laptop, &SlotSecret::Device(&device()));
+    administer(&mut store, |draft, items, rng| draft.remove(&code_slot, items, rng)).unwrap();
+    assert_eq!(store.vault().administer(&proof, NOW).err(), Some(VaultError::ReauthNeeded));
+    assert!(
+        store.vault().administer(&earlier, NOW).is_ok(),
+        "the slot is still one, and the key of its line"
+    );
+    // A vault of somebody else's that calls itself by the same name.
+    let (imposter, slot) = vault_of(store.vault().vault_id(), None, SeededRng(71 << 20));
+    let proof = proof_of(&envelope(&imposter), &slot, &SlotSecret::Device(&device()));
+    assert_eq!(store.vault().administer(&proof, NOW).err(), Some(VaultError::ReauthNeeded));
+    assert_eq!(
+        store.vault().administer(&imposter.vault().opening_proof(), NOW).err(),
+        Some(VaultError::ReauthNeeded)
+    );
+}
+
+#[test]
+fn a_ceremony_ends_in_the_vault_in_which_it_began() {
+    let (store, _) = new_store(72);
+    let (mut other, _) = new_store(73);
+    let mut ceremony = begin(&store, 1).unwrap();
+    let input = ceremony.prf_input();
+    (0..2).for_each(|_| ceremony.take(Ok(answer(1, &input))).unwrap());
+    let proof = other.vault().opening_proof();
+    let refused = Err(VaultError::InvalidInput("the ceremony of another vault"));
+    assert_eq!(other.admit((&proof, NOW), ceremony), refused, "the slot could never be opened there");
+    assert!(other.vault().slots().all(|slot| slot.kind() == SlotKind::Device));
+}
+
+#[test]
+fn no_way_leads_a_passkey_into_the_vault_that_it_opens() {
+    // Put into it after it was enrolled.
+    let (mut store, _) = new_store(74);
+    let salt = PrfSaltMode::PerSlot([9; 32]);
+    enrol(&mut store, 1, salt).unwrap();
+    let put = ChangeSet { put: vec![record("vault.example", 1)], ..ChangeSet::default() };
+    assert_eq!(store.commit(put), Err(StoreError::Refused));
+    let bytes = record("vault.example", 1).encode();
+    let imported = store.change(|draft, _, rng| draft.add_item(item_type::PASSKEY, bytes.expose(), rng));
+    assert_eq!(imported, Err(VaultError::Circular));
+    // Enrolled, past the store's own method, after it was put into it; and both in one change.
+    let (mut store, _) = new_store(75);
+    let idle = add_idle(&mut store, 1, PrfAbility::Observed).unwrap();
+    let output = answer_on(&store, 1, &salt);
+    let setup = || EncryptionSetup { salt, transports: &[], pin: None };
+    let both = administer(&mut store, |draft, _, rng| {
+        draft.add_item(item_type::PASSKEY, bytes.expose(), rng)?;
+        draft.enable_encryption(&idle, setup(), &output, &output, rng)
+    });
+    assert_eq!(both, Err(VaultError::Circular));
+    store.change(|draft, _, rng| draft.add_item(item_type::PASSKEY, bytes.expose(), rng)).unwrap();
+    let later = administer(&mut store, |draft, _, rng| {
+        draft.enable_encryption(&idle, setup(), &output, &output, rng)
+    });
+    assert_eq!(later, Err(VaultError::Circular));
+    // Unless it goes in the same change.
+    administer(&mut store, |draft, items, rng| {
+        let item = draft.vault().unwrap().rows()[0].item_id;
+        draft.delete_item(&item)?;
+        draft.enable_encryption(&idle, setup(), &output, &output, rng)?;
+        draft.rotate(items, rng)
+    })
+    .unwrap();
+    assert_eq!(status(&store, &idle), Some(EncryptionStatus::UsedForEncryption));
+}

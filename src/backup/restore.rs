@@ -150,7 +150,7 @@ impl Restoration<'_> {
     fn judge(&self, id: &ItemId, checked: &Checked, draft: &Draft<'_>) -> Result<Verdict, VaultError> {
         if let Contents::Passkey(record) = &checked.contents {
             let credential = &record.credential;
-            if draft.opens_by(credential.rp.id.as_str(), credential.id.as_bytes()) {
+            if draft.opens_by(credential.id.as_bytes()) {
                 return Ok(Verdict::Refused(Refused::Circular));
             }
             if self.to.own_accounts.contains(&credential.rp.id) && !self.passkeys.contains_key(&credential.id)

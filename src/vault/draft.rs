@@ -21,7 +21,7 @@ use super::{
     slot_key::sak_aad,
     storage::{ItemPut, Write},
     suite::SealContext,
-    tags::{Terms, index_id},
+    tags::{CREDENTIAL, Terms, index_id},
     trie::Trie,
     vault::{State, Vault},
 };
@@ -204,7 +204,8 @@ impl<'v> Draft<'v> {
         self.vault.map(Vault::state)
     }
 
-    /// Adds an item. Draws its identifier (16), then as [`Draft::change_item`].
+    /// Adds an item. Draws its identifier (16), then as [`Draft::change_item`]. [`VaultError::Circular`]: it is a passkey
+    /// that opens this very vault.
     pub fn add_item(
         &mut self,
         item_type: u64,
@@ -257,9 +258,18 @@ impl<'v> Draft<'v> {
         if item_type == 0 || item_type > MAX_NUMBER {
             return Err(VaultError::InvalidInput("item type"));
         }
+        let terms = Terms::of(item_type, plaintext);
+        // One that is here already stays and may change.
+        let is_new = self.current_version(&id).is_none();
+        let opens = |terms: &Terms| {
+            self.manifest.passkeys().any(|passkey| terms.has(CREDENTIAL, &passkey.credential_id))
+        };
+        if is_new && opens(&terms) {
+            return Err(VaultError::Circular);
+        }
         let item = UnwrappedItem::seal(&self.manifest.vault_id, name, plaintext, rng)?;
         self.rewritten.remove(&id);
-        self.items.insert(id, DraftItem { item, terms: Terms::of(item_type, plaintext) });
+        self.items.insert(id, DraftItem { item, terms });
         Ok(())
     }
 
@@ -294,8 +304,8 @@ impl<'v> Draft<'v> {
     }
 
     /// Whether an enabled slot of the draft carries this passkey.
-    pub(crate) fn opens_by(&self, rp_id: &str, credential_id: &[u8]) -> bool {
-        self.manifest.has_passkey(rp_id, credential_id)
+    pub(crate) fn opens_by(&self, credential_id: &[u8]) -> bool {
+        self.manifest.passkeys().any(|passkey| passkey.credential_id == credential_id)
     }
 
     /// Finishes the change. `time` is stored as a hint.

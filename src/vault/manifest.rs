@@ -189,7 +189,8 @@ impl Manifest {
         self.slots.iter().filter_map(Slot::enabled)
     }
 
-    fn passkeys(&self) -> impl Iterator<Item = &PasskeyUnlock> {
+    /// The passkeys of the enabled slots.
+    pub(super) fn passkeys(&self) -> impl Iterator<Item = &PasskeyUnlock> {
         self.enabled().filter_map(|slot| slot.unlock.passkey())
     }
 

@@ -154,7 +154,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         self.vault.require_key()?;
         let mut draft = self.vault.draft();
         let outcome = edit(&mut draft, &self.storage, &mut self.rng).map_err(|error| self.explain(error))?;
-        refuse_own_accounts(&draft, &self.own_accounts, &self.storage)?;
+        self.refuse_circles(&draft)?;
         Ok((draft.finish(self.time, &mut self.rng)?, outcome))
     }
 
@@ -168,7 +168,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         let mut administration = self.vault.administer(proof, now)?;
         let outcome = edit(&mut administration, &self.storage, &mut self.rng);
         let outcome = outcome.map_err(|error| self.explain(error))?;
-        refuse_own_accounts(&administration, &self.own_accounts, &self.storage)?;
+        self.refuse_circles(&administration)?;
         let prepared = administration.finish(self.time, &mut self.rng)?;
         self.store(prepared)?;
         Ok(outcome)
@@ -223,6 +223,7 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
         if draft.is_empty() {
             return Ok((report, Ok(())));
         }
+        self.refuse_circles(&draft)?;
         let prepared = draft.finish(self.time, &mut self.rng)?;
         self.storage.write(prepared.write())?;
         Ok((report, self.vault.written(prepared, lend(&mut self.memory))))
@@ -415,6 +416,25 @@ impl<S: VaultStorage, R: CryptoRng> PasskeyStore<S, R> {
     fn find_passkey(&self, id: &CredentialId) -> Result<Option<ItemId>, VaultError> {
         let found = self.passkeys_tagged(CREDENTIAL, id.as_bytes())?;
         Ok(found.into_iter().find(|(_, record)| record.credential.id == *id).map(|(id, _)| id))
+    }
+
+    /// Refuses a draft by which a passkey that is needed to reach the vault would lie in it.
+    fn refuse_circles(&self, draft: &Draft<'_>) -> Result<(), VaultError> {
+        refuse_own_accounts(draft, &self.own_accounts, &self.storage)?;
+        let opened_before = |id: &[u8]| {
+            draft.base().is_some_and(|base| base.manifest.passkeys().any(|old| old.credential_id == id))
+        };
+        for passkey in draft.manifest.passkeys().filter(|passkey| !opened_before(&passkey.credential_id)) {
+            let id =
+                CredentialId::new(&passkey.credential_id).map_err(|_| VaultError::InvalidInput("passkey"))?;
+            match self.find_passkey(&id) {
+                Ok(Some(item)) if !draft.deleted.contains(&item) => return Err(VaultError::Circular),
+                // The storage holds a newer state, so that this write will be replayed, and the guards with it.
+                Ok(_) | Err(VaultError::Storage(StorageError::Conflict)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn refuse_item(&self, id: &CredentialId) -> Result<(), VaultError> {

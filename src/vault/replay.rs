@@ -44,7 +44,7 @@ pub enum Conflict {
     /// [`Report::not_kept`], too.
     ItemMerged(ItemId),
     /// The item was changed on both sides, and there may be but one of it: theirs stays, ours is in
-    /// [`Report::not_kept`].
+    /// [`Report::not_kept`]. Or ours is a passkey that opens the vault by now.
     ItemNotKept(ItemId),
     /// The item was deleted here and changed there: it stays, as they changed it.
     DeletionDropped(ItemId),
@@ -290,15 +290,26 @@ impl Replay<'_, '_> {
         let id = operation.item_id;
         let only_one = item_type < FIRST_OF_HOST && item_type != PASSKEY;
         if only_one && self.have_type(item_type)? {
-            self.report.not_kept.push((id, plaintext.clone_secret()));
-            self.note(Conflict::ItemNotKept(id));
+            self.keep_theirs(id, plaintext);
             return Ok(());
         }
-        if operation.base_version.is_some() {
-            self.note(Conflict::DeletionUndone(id));
-        }
         let version = operation.base_version.unwrap_or(0).checked_add(1).ok_or(VaultError::TooLarge)?;
-        self.administration.seal_item((id, version, item_type), plaintext.expose(), rng)
+        match self.administration.seal_item((id, version, item_type), plaintext.expose(), rng) {
+            // A passkey that opens the vault by now.
+            Err(VaultError::Circular) => self.keep_theirs(id, plaintext),
+            sealed => {
+                sealed?;
+                if operation.base_version.is_some() {
+                    self.note(Conflict::DeletionUndone(id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_theirs(&mut self, id: ItemId, ours: &SecretBytes) {
+        self.report.not_kept.push((id, ours.clone_secret()));
+        self.note(Conflict::ItemNotKept(id));
     }
 
     /// Whether they have an item of this type. It is asked for types of which a vault has one, when ours is new.
@@ -331,10 +342,7 @@ impl Replay<'_, '_> {
                 let copy = self.administration.add_item(item_type, ours.expose(), rng)?;
                 self.note(Conflict::ItemCopied { item: *id, copy });
             }
-            Merge::Theirs => {
-                self.report.not_kept.push((*id, ours.clone_secret()));
-                self.note(Conflict::ItemNotKept(*id));
-            }
+            Merge::Theirs => self.keep_theirs(*id, ours),
             Merge::Into(merged) => {
                 self.administration.change_item(id, their_type, merged.expose(), rng)?;
                 self.report.not_kept.push((*id, ours.clone_secret()));
@@ -423,7 +431,8 @@ impl Replay<'_, '_> {
 
     /// Whether the passkey is an item of theirs.
     fn holds_passkey(&self, credential_id: &CredentialId) -> Result<bool, VaultError> {
-        for row in self.theirs.rows.rows() {
+        let rows = self.theirs.rows.rows();
+        for row in rows.iter().filter(|row| !self.administration.deleted.contains(&row.item_id)) {
             let bytes = read_item(self.grounds.items, &row.item_id)?;
             let (item_type, plaintext) = self.theirs.open_item(&row.item_id, &bytes)?;
             let record = (item_type == PASSKEY).then(|| CredentialRecord::decode(plaintext.expose()));

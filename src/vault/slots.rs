@@ -18,6 +18,7 @@ use super::{
     slot::{Argon, EnabledSlot, PasskeyUnlock, PrfSaltMode, Seal, Slot, SlotKind, Unlock},
     slot_key::{SlotKeyInput, SlotKeys, SlotOwnKeys, SlotSecret, input_key_material},
     suite::{public_key, require_suite},
+    tags::CREDENTIAL,
 };
 use crate::{
     secret::{Secret, SecretBytes},
@@ -75,8 +76,8 @@ impl Administration<'_> {
     ///
     /// Errors: [`VaultError::UnstablePrf`], [`VaultError::AlreadyEnrolled`], [`VaultError::PolicyViolation`],
     /// [`VaultError::InvalidInput`], [`VaultError::Unchecked`], [`VaultError::TooLarge`], and for the extra PIN those of
-    /// [`Administration::enrol_passphrase`]. Whether the passkey lives in
-    /// this very vault is for the caller to see who knows the items (`PasskeyStore` does).
+    /// [`Administration::enrol_passphrase`]. [`VaultError::Circular`]: this draft puts the passkey into the vault; whether it
+    /// lives there already is for the caller to see who knows the items (`PasskeyStore` does).
     pub fn enrol_passkey(
         &mut self,
         enrolment: PasskeyEnrolment<'_>,
@@ -195,6 +196,9 @@ impl Draft<'_> {
         }
         if self.manifest.has_passkey(rp_id.as_str(), credential_id.as_bytes()) {
             return Err(VaultError::AlreadyEnrolled);
+        }
+        if self.items.values().any(|item| item.terms.has(CREDENTIAL, credential_id.as_bytes())) {
+            return Err(VaultError::Circular);
         }
         let salt_fits = match salt {
             PrfSaltMode::PerSlot(salt) => *salt != [0; 32],
