@@ -20,7 +20,7 @@ use crate::{
     cbor::{Entries, Item, Profile, Writer},
     secret::SecretBytes,
     time::UnixTime,
-    vault::{ItemId, PasskeyStore, SlotId, SlotKind, VaultError, VaultId, VaultStorage, item_type},
+    vault::{ItemId, OpenItem, PasskeyStore, SlotId, SlotKind, VaultError, VaultId, VaultStorage, item_type},
     webauthn::RpId,
 };
 
@@ -108,7 +108,7 @@ impl UpkeepRecord {
     /// Errors: those of [`PasskeyStore::get`]; [`VaultError::Unsupported`]: written by a later version.
     pub fn load<S: VaultStorage, R: CryptoRng>(store: &PasskeyStore<S, R>) -> Result<Self, VaultError> {
         match find(store)? {
-            Some(id) => Self::decode(store.get(&id)?.plaintext.expose()),
+            Some((_, item)) => Self::decode(item.plaintext.expose()),
             None => Ok(Self::default()),
         }
     }
@@ -124,7 +124,7 @@ impl UpkeepRecord {
             return Err(VaultError::InvalidInput("a number beyond 2^63"));
         }
         store.change(|draft, _, rng| match &place {
-            Some(id) => draft.change_item(id, item_type::UPKEEP, encoded.expose(), rng),
+            Some((id, _)) => draft.change_item(id, item_type::UPKEEP, encoded.expose(), rng),
             None => draft.add_item(item_type::UPKEEP, encoded.expose(), rng).map(|_| ()),
         })
     }
@@ -173,8 +173,16 @@ impl UpkeepRecord {
     }
 }
 
-fn find<S: VaultStorage, R: CryptoRng>(store: &PasskeyStore<S, R>) -> Result<Option<ItemId>, VaultError> {
-    Ok(store.list(item_type::UPKEEP)?.into_iter().min())
+/// The record's item. What the caller writes there replaces it: a tag that lies must not cost another one.
+fn find<S: VaultStorage, R: CryptoRng>(
+    store: &PasskeyStore<S, R>,
+) -> Result<Option<(ItemId, OpenItem)>, VaultError> {
+    let Some(id) = store.list(item_type::UPKEEP)?.into_iter().min() else { return Ok(None) };
+    let item = store.get(&id)?;
+    match item.item_type {
+        item_type::UPKEEP => Ok(Some((id, item))),
+        _ => Err(VaultError::Tampered("local index")),
+    }
 }
 
 impl BackupNote {

@@ -7,7 +7,10 @@ use countersign::{
     secret::Secret,
     time::{Moment, UnixTime},
     upkeep::{BackupNote, Coverage, KitNote, KitState, MAX_BACKUPS, UpkeepRecord},
-    vault::{Administration, MemoryStorage, PasskeyStore, SlotId, SlotKind, VaultError, VaultId},
+    vault::{
+        Administration, ItemId, ItemSource, MemoryStorage, PasskeyStore, SlotId, SlotKind, StorageError,
+        StoredVault, Tag, VaultError, VaultId, VaultStorage, Write,
+    },
     webauthn::RpId,
 };
 use proptest::prelude::*;
@@ -73,6 +76,52 @@ fn the_record_is_one_item_of_the_vault_however_often_it_is_saved() {
     newer.save(&mut store).unwrap();
     assert_eq!(UpkeepRecord::load(&store).unwrap(), newer);
     assert_eq!(store.vault().item_count(), 1);
+}
+
+/// A storage whose index says of everything that it is what is asked for.
+struct Lying(MemoryStorage);
+
+impl ItemSource for Lying {
+    fn item(&self, id: &ItemId) -> Result<Option<Vec<u8>>, StorageError> {
+        self.0.item(id)
+    }
+}
+
+impl VaultStorage for Lying {
+    fn parts(&self) -> Result<Option<StoredVault>, StorageError> {
+        self.0.parts()
+    }
+
+    fn index_id(&self) -> Result<Option<Tag>, StorageError> {
+        self.0.index_id()
+    }
+
+    fn tagged(&self, _: &Tag) -> Result<Vec<ItemId>, StorageError> {
+        Ok(self.0.parts()?.unwrap().rows.iter().map(|row| row.item_id).collect())
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), StorageError> {
+        self.0.write(write)
+    }
+
+    fn reindex(&mut self, index_id: Tag, tags: &[(ItemId, Vec<Tag>)]) -> Result<(), StorageError> {
+        self.0.reindex(index_id, tags)
+    }
+}
+
+#[test]
+fn an_index_that_lies_costs_no_other_item() {
+    let mut rng = SeededRng(5);
+    let mut draft = Administration::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+    draft.enrol_device(&Secret::make_random(&mut rng), private("device"), &mut rng).unwrap();
+    let note = draft.add_item(64, b"a note", &mut rng).unwrap();
+    let prepared = draft.finish(TODAY, &mut rng).unwrap();
+    let storage = Lying(MemoryStorage::default());
+    let mut store = PasskeyStore::create(prepared, storage, None, rng, Moment::default()).unwrap();
+    let lies = VaultError::Tampered("local index");
+    assert_eq!(UpkeepRecord::load(&store), Err(lies));
+    assert_eq!(record().save(&mut store), Err(lies));
+    assert_eq!(store.get(&note).unwrap().plaintext.expose(), b"a note");
 }
 
 #[test]
