@@ -85,7 +85,7 @@ fn check_successor(
         if manifest.epoch <= seen.epoch || manifest.key_gen < seen.key_gen {
             return Err(VaultError::Rollback);
         }
-        memory::check_lineage(seen, manifest)?;
+        memory::check_lineage(seen.key_gen, &seen.lineage_key, manifest)?;
     }
     Ok(())
 }

@@ -60,7 +60,7 @@ pub(super) fn check(seen: &Seen, manifest: &Manifest, hash: &[u8; 32]) -> Result
     } else {
         ancestry(Base { epoch: seen.epoch, hash: seen.hash }, manifest)?
     };
-    check_lineage(seen, manifest)?;
+    check_lineage(seen.key_gen, &seen.lineage_key, manifest)?;
     Ok(freshness)
 }
 
@@ -75,11 +75,11 @@ pub(super) fn ancestry(seen: Base, manifest: &Manifest) -> Result<Freshness, Vau
     }
 }
 
-/// The key seen must be in the line, and each later key signed by the one before it.
-pub(super) fn check_lineage(seen: &Seen, manifest: &Manifest) -> Result<(), VaultError> {
-    let mut links = manifest.lineage.iter().skip_while(|link| link.key_gen != seen.key_gen);
+/// The known key must be in the line, and each later key signed by the one before it.
+pub(super) fn check_lineage(key_gen: u64, key: &[u8; 32], manifest: &Manifest) -> Result<(), VaultError> {
+    let mut links = manifest.lineage.iter().skip_while(|link| link.key_gen != key_gen);
     let mut signer: &Link = links.next().ok_or(VaultError::Fork)?;
-    if signer.public_key != seen.lineage_key {
+    if signer.public_key != *key {
         return Err(VaultError::Fork);
     }
     for link in links {

@@ -8,7 +8,8 @@ use rand_core::CryptoRng;
 use super::{
     draft::{Draft, Joined},
     error::VaultError,
-    manifest::Past,
+    manifest::{Link, Manifest, Past},
+    memory,
     operation::Operations,
     reauth::Reauth,
     replay::{Clash, Grounds, Report, replay_on},
@@ -52,7 +53,7 @@ pub struct Head<'a> {
 /// its user drops that memory. The proof, of either head, and its age are as in [`Vault::administer`]; draws as [`Vault::replay`].
 ///
 /// Errors: [`VaultError::ReauthNeeded`]; [`VaultError::Tampered`]: two vaults; [`VaultError::Fork`]: no key of the two
-/// lines is the same; [`VaultError::InvalidInput`]: one head continues the other, or the ancestor is none of both;
+/// lines is the same, or one of them is not signed from there on; [`VaultError::InvalidInput`]: one head continues the other, or the ancestor is none of both;
 /// those of [`Vault::replay`].
 pub fn reconcile<'a>(
     _: UsersWord,
@@ -96,16 +97,23 @@ fn check_heads(base: &Vault, other: &Vault, ancestor: Option<&Vault>) -> Result<
     if continues(ours, theirs) || continues(theirs, ours) {
         return Err(VaultError::InvalidInput("one head continues the other"));
     }
-    let shared = |link| theirs.manifest.lineage.iter().any(|other| other.public_key == link);
-    if !ours.manifest.lineage.iter().any(|link| shared(link.public_key)) {
-        return Err(VaultError::Fork);
-    }
+    check_lines(&ours.manifest, &theirs.manifest)?;
     let of_both = |state| continues(ours, state) && continues(theirs, state);
     if ancestor.is_none_or(|ancestor| of_both(ancestor.state())) {
         Ok(())
     } else {
         Err(VaultError::InvalidInput("the ancestor is none of both heads"))
     }
+}
+
+/// Two lines are of one vault where they have a key in common and each goes on from it, signature by signature: a copy of
+/// the vault's public keys in front of another one is no line.
+fn check_lines(ours: &Manifest, theirs: &Manifest) -> Result<(), VaultError> {
+    let same = |one: &Link, other: &Link| (one.key_gen, one.public_key) == (other.key_gen, other.public_key);
+    let shared = |link: &&Link| theirs.lineage.iter().any(|other| same(link, other));
+    let parted = ours.lineage.iter().rev().find(shared).ok_or(VaultError::Fork)?;
+    memory::check_lineage(parted.key_gen, &parted.public_key, ours)?;
+    memory::check_lineage(parted.key_gen, &parted.public_key, theirs)
 }
 
 /// Whether `later` is, or lists among its ancestors, the earlier state.
