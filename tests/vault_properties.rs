@@ -12,8 +12,9 @@ use common::{
     world::TODAY,
 };
 use countersign::{
+    backup::{BackupFile, Destination, restore},
     cbor::Writer,
-    crypto::{Hkdf, aead_open, aead_seal, hmac_sha256, sha256},
+    crypto::{Hkdf, RustCrypto, aead_open, aead_seal, hmac_sha256, sha256, sha256_parts},
     secret::Secret,
     time::Moment,
     vault::{
@@ -1148,4 +1149,99 @@ fn a_vault_without_fallback_by_policy_opens_with_none() {
         let violation = VaultError::PolicyViolation("no slot but passkeys and devices");
         assert_eq!(opened, fallback.then_some(violation), "kind {kind}");
     }
+}
+
+#[test]
+fn heads_whose_lines_nobody_signed_are_not_brought_together() {
+    let mut sample = Sample::new(30);
+    let open = |sample: &Sample, bytes: &[u8]| {
+        let (slot, secret) = &sample.slots[0];
+        let envelope = Envelope::decode(bytes).unwrap();
+        let (mut vault, _) = envelope.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
+        vault.accept_as_is();
+        vault
+    };
+    let old = open(&sample, &sample.envelope().encode());
+    let (mut first, mut rng) = (sample.storage.clone(), SeededRng(1));
+    let mut draft = old.draft();
+    draft.add_item(64, b"item three", &mut rng).unwrap();
+    first.write(draft.finish(TODAY, &mut rng).unwrap().write()).unwrap();
+    let one = open(&sample, &Envelope::export(&first).unwrap().unwrap().encode());
+    // The other head has a key that is not known to come after the first one.
+    let vrk = [0x77; 32];
+    let mut draft = old.admin();
+    draft.rotate(&sample.storage, &mut ScriptedRng::new([vrk.to_vec()])).unwrap();
+    sample.storage.write(draft.finish(TODAY, &mut rng).unwrap().write()).unwrap();
+    sample.vrk = vrk;
+    let mut join = |two: &Vault| {
+        let heads = [Head { vault: &one, items: &first }, Head { vault: two, items: &sample.storage }];
+        let proof = (&one.opening_proof(), Moment::default());
+        reconcile(UsersWord::given(), heads, None, proof, &mut rng).map(|_| ()).err()
+    };
+    assert_eq!(join(&open(&sample, &sample.forge(|_, _| {}))), None);
+    let unsigned = sample.forge(|manifest, _| {
+        let link = &mut at(manifest, 10).as_array_mut().unwrap()[1];
+        at(link, 3).as_bytes_mut().unwrap()[5] ^= 1;
+    });
+    assert_eq!(join(&open(&sample, &unsigned)), Some(VaultError::Fork));
+}
+
+#[test]
+fn an_item_whose_version_cannot_rise_is_not_restored_and_the_vault_stays_readable() {
+    let sample = Sample::new(31);
+    let highest = (1u64 << 63) - 1;
+    let aad = |name: &str, item: &mut Value, version: u64, with_key_gen: bool| {
+        let id = at(item, 1).as_bytes().unwrap().clone();
+        let mut writer = Writer::new();
+        writer.array(if with_key_gen { 6 } else { 5 }).text(&format!("countersign/v1/{name}"));
+        writer.bytes(&sample.vault_id.0).bytes(&id).unsigned(version).unsigned(64);
+        if with_key_gen {
+            writer.unsigned(1);
+        }
+        writer.finish()
+    };
+    let kek = |item: &mut Value, version: u64| {
+        let mut context = Writer::new();
+        context.array(2).bytes(at(item, 1).as_bytes().unwrap()).unsigned(version);
+        let prk = Hkdf::extract(&sample.vault_id.0, &sample.vrk);
+        let kek: Secret<32> = prk.expand(&[b"countersign/v1/item-kek\0", &context.finish()]);
+        kek
+    };
+    let open = |boxed: &mut Value, key: &Secret<32>, aad: &[u8]| {
+        let nonce = at(boxed, 1).as_bytes().unwrap().as_slice().try_into().unwrap();
+        aead_open(key, &nonce, at(boxed, 2).as_bytes().unwrap(), aad).unwrap()
+    };
+    let seal = |boxed: &mut Value, key: &Secret<32>, plaintext: &[u8], aad: &[u8]| {
+        let nonce = at(boxed, 1).as_bytes().unwrap().as_slice().try_into().unwrap();
+        *at(boxed, 2) = Value::Bytes(aead_seal(key, &nonce, plaintext, aad).unwrap());
+    };
+    let forged = sample.forge(|manifest, items| {
+        let item = &mut items[0];
+        let (key_aad, body_aad) = (aad("item-key", item, 1, true), aad("item", item, 1, false));
+        let (old, new) = (kek(item, 1), kek(item, highest));
+        let content_key: Secret<32> = Secret::from_slice(open(at(item, 4), &old, &key_aad).expose()).unwrap();
+        let body = open(at(item, 5), &content_key, &body_aad);
+        let (key_aad, body_aad) = (aad("item-key", item, highest, true), aad("item", item, highest, false));
+        seal(at(item, 4), &new, content_key.expose(), &key_aad);
+        seal(at(item, 5), &content_key, body.expose(), &body_aad);
+        *at(item, 2) = number(highest);
+        let info =
+            [(1, number(7)), (2, Value::Bytes(vec![1; 16])), (3, number(1)), (4, number(2)), (5, number(1))];
+        insert(manifest, 13, map(info.to_vec()));
+    });
+    let mut file = Writer::new();
+    file.map(2).unsigned(0).text("countersign/v1/backup").unsigned(1).bytes(&forged);
+    let file = BackupFile::decode(&file.finish()).unwrap();
+    let (slot, secret) = &sample.slots[0];
+    let backup = file.open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
+    let other = Sample::new(32);
+    let (slot, secret) = &other.slots[0];
+    let (vault, _) = other.envelope().open(slot, &SlotSecret::Device(secret), Opening::default()).unwrap();
+    let (mut draft, mut storage, mut rng) = (vault.draft(), other.storage.clone(), SeededRng(1));
+    let to = Destination { items: &other.storage, provider: &RustCrypto, own_accounts: &[] };
+    let report = restore(&backup, &mut draft, &to, &mut rng, |_| ()).unwrap();
+    storage.write(draft.finish(TODAY, &mut rng).unwrap().write()).unwrap();
+    assert_eq!((report.restored.len(), report.refused.len()), (1, 1));
+    let after = Envelope::decode(&Envelope::export(&storage).unwrap().unwrap().encode()).unwrap();
+    assert_eq!(after.rows().count(), 3);
 }

@@ -140,8 +140,17 @@ impl Restoration<'_> {
                     None => 1,
                 };
                 let place = (name.item_id, version, checked.item_type);
-                draft.place_item(place, checked.plaintext.expose(), rng)?;
-                self.report.restored.push(name);
+                match draft.place_item(place, checked.plaintext.expose(), rng) {
+                    // A version that cannot rise any more: no number of changes leads there.
+                    Err(VaultError::TooLarge) => {
+                        let fault = Fault::Unreadable(VaultError::TooLarge);
+                        self.report.refused.push((name, Refused::Faulty(fault)));
+                    }
+                    placed => {
+                        placed?;
+                        self.report.restored.push(name);
+                    }
+                }
             }
         }
         Ok(())

@@ -227,7 +227,7 @@ impl<'v> Draft<'v> {
         rng: &mut dyn CryptoRng,
     ) -> Result<(), VaultError> {
         let version = match self.current_version(id) {
-            Some(version) => version.checked_add(1).filter(|next| *next <= MAX_NUMBER),
+            Some(version) => Some(version.checked_add(1).ok_or(VaultError::TooLarge)?),
             None => self.items.get(id).map(|drafted| drafted.item.version),
         };
         if self.deleted.contains(id) {
@@ -254,7 +254,10 @@ impl<'v> Draft<'v> {
         plaintext: &[u8],
         rng: &mut dyn CryptoRng,
     ) -> Result<(), VaultError> {
-        let (id, _, item_type) = name;
+        let (id, version, item_type) = name;
+        if version > MAX_NUMBER {
+            return Err(VaultError::TooLarge);
+        }
         if item_type == 0 || item_type > MAX_NUMBER {
             return Err(VaultError::InvalidInput("item type"));
         }
