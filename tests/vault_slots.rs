@@ -1066,3 +1066,27 @@ fn no_way_leads_a_passkey_into_the_vault_that_it_opens() {
     .unwrap();
     assert_eq!(status(&store, &idle), Some(EncryptionStatus::UsedForEncryption));
 }
+
+#[test]
+fn the_days_of_use_and_of_a_test_only_rise_whoever_edits_them() {
+    let (mut store, laptop) = new_store(76);
+    let (slot, code) = enrol_code(&mut store, false);
+    let tested = store.test_slot(&slot, &SlotSecret::Code(&code), NOW).unwrap();
+    let edit = |store: &mut Store, day| {
+        store.change(|draft, _, _| {
+            draft.edit_slot_private(&slot, |private| (private.last_used, private.last_verified) = (day, day))
+        })
+    };
+    for day in [None, Some(TODAY.0)] {
+        edit(&mut store, day).unwrap();
+        assert_eq!(shape(&store, &slot).2.last_verified, Some(LATER.0), "{day:?}");
+    }
+    // Else the guard of the last verified fallback would be worth what the last edit left of it.
+    let refused = administer(&mut store, |draft, items, rng| draft.remove(&slot, items, rng));
+    assert_eq!(refused, Err(VaultError::LastFallback));
+    // Of another vault's slot, nothing is noted, whatever it calls itself.
+    let (mut imposter, same) = vault_of(store.vault().vault_id(), None, SeededRng(76 << 20 | 1));
+    assert_ne!(same, laptop);
+    let noted = imposter.change(|draft, _, _| draft.mark_verified(&tested, LATER));
+    assert_eq!(noted, Err(VaultError::NotFound));
+}

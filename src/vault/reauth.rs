@@ -124,7 +124,8 @@ impl Draft<'_> {
     }
 
     fn stamp(&mut self, proof: &Reauth, edit: impl FnOnce(&mut SlotPrivate)) -> Result<(), VaultError> {
-        let slot_id = proof.slot_id.filter(|_| proof.vault_id == self.manifest.vault_id);
+        let of_this_vault = self.vault.is_some_and(|vault| vault.has_had_key(&proof.key));
+        let slot_id = proof.slot_id.filter(|_| of_this_vault && proof.vault_id == self.manifest.vault_id);
         let slot_id = slot_id.filter(|slot_id| self.manifest.enabled_slot(slot_id).is_some());
         self.edit_slot_private(&slot_id.ok_or(VaultError::NotFound)?, edit)
     }

@@ -303,12 +303,15 @@ impl Draft<'_> {
     }
 
     /// Replaces the private part of a slot. Of a passkey that signs in only, the two identifiers stay: nothing else says
-    /// which passkey it is.
+    /// which passkey it is. The days of use and of a test only rise: guards go by them.
     pub fn set_slot_private(&mut self, id: &SlotId, private: SlotPrivate) -> Result<(), VaultError> {
         let slot = self.manifest.slot(id).filter(|slot| slot.private().is_some());
+        let is_idle = matches!(slot.ok_or(VaultError::NotFound)?, Slot::Idle { .. });
+        let SlotPrivate { rp_id, credential_id, last_used, last_verified, .. } = self.load_private(id)?;
         let mut private = private;
-        if matches!(slot.ok_or(VaultError::NotFound)?, Slot::Idle { .. }) {
-            let SlotPrivate { rp_id, credential_id, .. } = self.load_private(id)?;
+        private.last_used = private.last_used.max(last_used);
+        private.last_verified = private.last_verified.max(last_verified);
+        if is_idle {
             private = SlotPrivate { rp_id, credential_id, ..private };
         }
         self.privates.insert(*id, private);
