@@ -282,9 +282,11 @@ impl SlotChange {
     }
 }
 
-/// By which words a slot was removed: what is not the default was asked for.
+/// By which words a slot was removed: what is not the default was asked for. Where the policy wants no fallback, nothing
+/// was asked.
 fn removal(base: &State, new: &State, slot: &EnabledSlot) -> Result<Removal, VaultError> {
-    let gone = base.is_verified_fallback(slot)? && !new.has_verified_fallback()?;
+    let guarded = new.manifest.policy.as_ref().is_none_or(|policy| !policy.no_fallback);
+    let gone = guarded && base.is_verified_fallback(slot)? && !new.has_verified_fallback()?;
     let last_fallback = if gone { LastFallback::GiveUp } else { LastFallback::Keep };
     Ok(Removal { old_seal: old_seal(base, new), last_fallback })
 }
