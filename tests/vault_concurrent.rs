@@ -818,6 +818,58 @@ fn a_slot_that_is_disabled_again_keeps_the_generation_it_has_there() {
 }
 
 #[test]
+fn a_removal_that_no_guard_asked_about_meets_the_guard_at_a_replay() {
+    let mut pair = Pair::new(68);
+    let code = RecoveryCode::make(&mut SeededRng(1));
+    let proof = pair.a.vault().opening_proof();
+    let slot = pair
+        .a
+        .administer(&proof, Moment::default(), |draft, _, rng| {
+            let verified = SlotPrivate { last_verified: Some(TODAY.0), ..private("code") };
+            draft.enrol_recovery_code(&code, verified, rng)
+        })
+        .unwrap();
+    // Here no fallback is wanted any more, so that the removal needs no word; there the policy became another one.
+    let vault = pair.vault();
+    let pending = pending(&vault, |draft, rng| {
+        draft.set_policy(Some(Policy { no_fallback: true, ..Policy::default() })).unwrap();
+        draft.remove(&slot, &pair.storage, rng).unwrap();
+    });
+    let other = Some(Policy { least_slots: Some(1), ..Policy::default() });
+    pair.a.administer(&proof, Moment::default(), |draft, _, _| draft.set_policy(other)).unwrap();
+    pair.a.replay(pending).unwrap();
+    let refused = Conflict::RemovalRefused(slot, VaultError::LastFallback);
+    assert!(conflicts(&mut pair.a).contains(&refused));
+    assert_eq!(status(pair.a.vault(), &slot), SlotStatus::Enabled);
+}
+
+#[test]
+fn a_vault_without_room_still_enables_in_place() {
+    let mut pair = Pair::new(69);
+    let rp_id = RpId::new("rp.example").unwrap();
+    let id = |number: u8| CredentialId::new(&[number; 16]).unwrap();
+    let proof = pair.a.vault().opening_proof();
+    let slots = pair
+        .a
+        .administer(&proof, Moment::default(), |draft, _, rng| {
+            (1..=62)
+                .map(|number| {
+                    draft.add_passkey(&rp_id, &id(number), PrfAbility::Observed, private("key"), rng)
+                })
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .unwrap();
+    let (vault, output) = (pair.vault(), uv_output(&[7; 32]).unwrap());
+    let pending = pending(&vault, |draft, rng| {
+        let setup = EncryptionSetup { salt: PrfSaltMode::PerSlot([9; 32]), transports: &[], pin: None };
+        draft.enable_encryption(&slots[0], setup, &output, &output, rng).unwrap();
+    });
+    pair.a.put(NOTE, b"first").unwrap();
+    pair.a.replay(pending).unwrap();
+    assert_eq!((conflicts(&mut pair.a), status(pair.a.vault(), &slots[0])), (vec![], SlotStatus::Enabled));
+}
+
+#[test]
 fn items_that_were_encrypted_anew_are_no_changes() {
     let mut pair = Pair::new(63);
     let [one, two] = [b"one", b"two"].map(|text| pair.note(text));

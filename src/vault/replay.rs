@@ -413,7 +413,8 @@ impl Replay<'_, '_> {
 
     /// The guards of an enrolment, by what the vault is now.
     fn guard_enrolment(&self, slot: &EnabledSlot) -> Result<Result<(), VaultError>, VaultError> {
-        if self.administration.manifest.slots.len() >= MAX_SLOTS {
+        let manifest = &self.administration.manifest;
+        if manifest.slot(&slot.slot_id).is_none() && manifest.slots.len() >= MAX_SLOTS {
             return Ok(Err(VaultError::TooLarge));
         }
         let Some(passkey) = slot.unlock.passkey() else { return Ok(Ok(())) };
