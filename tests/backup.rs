@@ -374,6 +374,22 @@ fn the_next_backup_needs_nobody_and_has_the_items_of_today() {
 }
 
 #[test]
+fn the_next_backup_wants_a_state_that_was_checked_or_a_word() {
+    let mut store = filled();
+    let (first, _) = export(&store);
+    keep(&mut store, &first);
+    // An old copy of the vault may name recipients that were dropped since.
+    let mut vault = reopen(store.storage());
+    let lineage = Lineage::load(&vault, store.storage()).unwrap().unwrap();
+    let next = |vault: &Vault| {
+        lineage.export(vault, store.storage(), (NOW, TODAY), &mut SeededRng(99)).map(|_| ()).err()
+    };
+    assert_eq!(next(&vault), Some(VaultError::Unchecked));
+    vault.accept_as_is();
+    assert_eq!(next(&vault), None);
+}
+
+#[test]
 fn of_two_lineages_the_newest_counts_and_the_next_backup_leaves_one() {
     let mut store = filled();
     let (first, _) = export(&store);

@@ -144,6 +144,7 @@ impl Lineage {
     /// [`Draft::change_item`], then as [`Draft::finish`].
     ///
     /// Errors: as [`Export::new`](super::Export::new), but for the proof, and [`Export::finish`](super::Export::finish);
+    /// [`VaultError::Unchecked`]: the vault's state was neither checked nor [accepted](Vault::accept_as_is);
     /// [`VaultError::Unsupported`]: a recipient is of a suite that this build cannot seal to;
     /// [`VaultError::PolicyViolation`]: of one below the vault's floor, which was raised meanwhile.
     pub fn export(
@@ -156,6 +157,8 @@ impl Lineage {
         if vault.vault_id() != self.info.source_vault {
             return Err(VaultError::InvalidInput("the lineage of another vault's backups"));
         }
+        // The recipients are those of this state: one that was dropped since is in an old copy still.
+        vault.require_checked()?;
         // Who could read the lineage has the backup's root key.
         let mut backup = self.backup.administer(&self.backup.proof_at(now), now)?;
         backup.rotate(&MemoryStorage::default(), rng)?;

@@ -236,7 +236,7 @@ impl Vault {
     }
 
     /// Whether enrolment and rotation may go on from here.
-    pub(super) fn require_checked(&self) -> Result<(), VaultError> {
+    pub(crate) fn require_checked(&self) -> Result<(), VaultError> {
         if self.accepted || self.freshness == Freshness::Checked {
             Ok(())
         } else {
