@@ -13,6 +13,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import make_vectors
 import vault as v
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
@@ -21,6 +22,11 @@ KDF = json.loads((VECTORS / "vault-v1-kdf.json").read_text())
 HPKE = json.loads((VECTORS / "rfc9180_hpke_x25519_sha256_aes256gcm.json").read_text())
 VAULTS = {entry["name"]: entry for entry in ENVELOPES["vaults"]}
 STATES = [(entry, state) for entry in ENVELOPES["vaults"] for state in entry["states"]]
+
+MADE_BY_LIBRARY = json.loads((VECTORS / "vault" / "states.json").read_text())
+MADE_HERE = json.loads((VECTORS / "vault" / "python.json").read_text())
+SUITE_2 = json.loads((VECTORS / "vault" / "suite-2.json").read_text())
+X_WING = json.loads((VECTORS / "vault" / "x-wing.json").read_text())
 
 x = bytes.fromhex
 
@@ -915,6 +921,152 @@ class CommandLine(unittest.TestCase):
             Path(secret).write_text(unlock["code"])
             opened = self.run_tool("open", out, "--backup", "--slot", unlock["slot_id"], "--secret-file", secret)
             self.assertEqual(len(opened["items"]), 2)
+
+
+class Suite2(unittest.TestCase):
+    """The KEM's step is a fixture: the first vector of x-wing.json says which secret belongs to slot_pk and enc."""
+
+    def test_a_seal_of_suite_2(self):
+        envelope = v.decode_envelope(x(SUITE_2["envelope"]))
+        manifest, randomness, kem = envelope.manifest, SUITE_2["randomness"], X_WING["vectors"][0]
+        given = next(slot for slot in SUITE_2["slots"] if slot["suite"] == v.SUITE_XWING)
+        slot = v.take_enabled_slot(manifest, x(given["slot_id"]))
+        self.assertEqual((slot[v.S_SLOT_PK].hex(), slot[v.S_SEAL][1].hex()), (kem["pk"], kem["ct"]))
+        with self.assertRaises(v.Unsupported):
+            v.unlock_slot(manifest[v.M_VAULT_ID], slot, v.Secret(device=x(given["device_secret"])))
+        vault_id = manifest[v.M_VAULT_ID]
+        k_enc, k_com = v.derive_slot_keys(vault_id, slot, x(given["device_secret"]))
+        self.assertEqual(k_com, slot[v.S_K_COM])
+        own = v.aead_open(k_enc, slot[v.S_WRAPPED], v.wrapped_aad(vault_id, slot), "wrapped")
+        self.assertEqual((own[:32].hex(), own[:32].hex()), (kem["seed"], randomness["slot_sk.2"]))
+        context = v.hpke_key_schedule(v.MODE_PSK, x(kem["ss"]), v.seal_info(vault_id, v.SUITE_XWING), own[32:],
+                                      slot[v.S_SLOT_ID], v.HPKE_SUITE_XWING)
+        aad = v.seal_aad(slot, manifest[v.M_KEY_GEN], manifest[v.M_VRK_COMMIT])
+        vrk = v.aead_open(context.key, {1: context.base_nonce, 2: slot[v.S_SEAL][2]}, aad, "seal")
+        self.assertEqual(vrk.hex(), randomness["vrk"])
+        v.authenticate(envelope, v.VaultKeys(vault_id, vrk))
+
+
+def made_state(name: str, states: list) -> dict:
+    return next(state for state in states if state["name"] == name)
+
+
+def made_envelope(state: dict) -> bytes:
+    return v.decode_backup_file(x(state["backup_file"])) if "backup_file" in state else x(state["envelope"])
+
+
+def open_made(state: dict, number: int = 0, **more) -> v.OpenVault:
+    unlock = state["unlock_with"][number]
+    return open_case(unlock, made_envelope(state), unlock, backup_wanted="backup_file" in state, **more)
+
+
+class Made(unittest.TestCase):
+    """States that the library made (states.json), and those made here, read alike."""
+
+    def test_every_state_by_every_secret(self):
+        self.assertEqual(MADE_BY_LIBRARY["count"], len(MADE_BY_LIBRARY["states"]))
+        for states in (MADE_BY_LIBRARY["states"], MADE_HERE["states"]):
+            for state in states:
+                for number in range(len(state["unlock_with"])):
+                    with self.subTest(state["name"], number=number):
+                        self.check(state, open_made(state, number))
+
+    def check(self, state: dict, opened: v.OpenVault):
+        manifest = opened.manifest
+        self.assertEqual((state["epoch"], state["key_gen"]), (manifest[v.M_EPOCH], manifest[v.M_KEY_GEN]))
+        self.assertEqual(state["manifest_hash"], v.h(opened.envelope.manifest_bytes).hex())
+        self.assertEqual(len(state["slots"]), len(manifest[v.M_SLOTS]))
+        for given, slot in zip(state["slots"], manifest[v.M_SLOTS]):
+            private = opened.private(slot[v.S_SLOT_ID]) or {}
+            self.assertEqual((given["slot_id"], given["kind"]), (slot[v.S_SLOT_ID].hex(), slot[v.S_KIND]))
+            self.assertEqual(given["label"], private.get(1))
+            if given.get("idle_credential_id"):
+                self.assertEqual(x(given["idle_credential_id"]), private[3])
+            if slot[v.S_STATUS] == v.ENABLED:
+                v.open_sak_wrap(opened.keys, slot, opened.key_gen)
+        self.assertEqual(len(state["items"]), len(opened.envelope.items))
+        for given, item in zip(state["items"], opened.envelope.items):
+            self.assertEqual((x(given["item_id"]), given["type"], given["version"], x(given["plain"])),
+                             (item[v.I_ITEM_ID], item[v.I_TYPE], item[v.I_VERSION], opened.item(item[v.I_ITEM_ID])))
+
+    def test_a_memory_follows_the_library_through_the_states(self):
+        self.follow([state for state in MADE_BY_LIBRARY["states"] if "backup_file" not in state
+                     and state["name"] not in ("one head", "both heads reconciled")])
+
+    def follow(self, states: list):
+        memory = None
+        for state in states:
+            with self.subTest(state["name"]):
+                opened = open_made(state, memory=memory)
+                far = memory is not None and opened.manifest[v.M_EPOCH] > memory.epoch + 32
+                self.assertEqual(opened.state, "FirstUse" if memory is None else "CheckedGap" if far else "Checked")
+                memory = opened.seen()
+
+    def test_statuses(self):
+        def statuses(name):
+            manifest = open_made(made_state(name, MADE_BY_LIBRARY["states"])).manifest
+            return sorted(slot[v.S_STATUS] for slot in manifest[v.M_SLOTS])
+        self.assertEqual(statuses("two passkeys that sign in only"), [1, 1, 1, 1, 2, 3])
+        self.assertEqual(statuses("a passkey enabled in place"), [1, 1, 1, 1, 1, 3])
+        self.assertEqual(statuses("shares removed without a rotation"), [1, 1, 1, 1, 3, 4])
+        self.assertEqual(statuses("a passkey that signs in only again"), [1, 1, 1, 2, 3, 4])
+
+    def test_limits(self):
+        for states in (MADE_BY_LIBRARY["states"], MADE_HERE["states"]):
+            manifest = open_made(made_state("more than 32 ancestors, links and tombstones", states)).manifest
+            tombstones = [slot for slot in manifest[v.M_SLOTS] if slot[v.S_STATUS] == v.TOMBSTONE]
+            self.assertEqual((len(manifest[v.M_ANCESTORS]), len(manifest[v.M_LINEAGE]), len(tombstones)), (32, 32, 32))
+
+    def test_reencryption_and_resalt(self):
+        states = MADE_BY_LIBRARY["states"]
+        before, after = (made_state(name, states) for name in
+                         ("a slot with a PIN resalted", "rotated, every item encrypted anew"))
+        self.assertEqual([item["version"] + 1 for item in before["items"]], [item["version"] for item in after["items"]])
+        keys = [{v.open_content_key(opened.keys, item, opened.key_gen) for item in opened.envelope.items}
+                for opened in map(open_made, (before, after))]
+        self.assertFalse(keys[0] & keys[1])
+        salted = open_made(made_state("the code tested", states)), open_made(before)
+        slot_id = x(before["unlock_with"][1]["slot_id"])
+        old, new = (v.find_slot(opened.manifest, slot_id) for opened in salted)
+        self.assertEqual((old[v.S_UNLOCK][3], new[v.S_UNLOCK][3]), (b"\1" * 32, b"\3" * 32))
+        self.assertEqual(old[v.S_UNLOCK][5], new[v.S_UNLOCK][5])
+
+    def test_reconciled(self):
+        one, two, both = (made_state(name, MADE_BY_LIBRARY["states"]) for name in
+                          ("one head", "the other head", "both heads reconciled"))
+        heads = [open_made(state) for state in (one, two)]
+        joined = open_made(both)
+        self.assertEqual(joined.manifest[v.M_EPOCH], max(head.manifest[v.M_EPOCH] for head in heads) + 1)
+        self.assertEqual(joined.manifest[v.M_ANCESTORS],
+                         v.reconciled_ancestors(*(head.envelope for head in heads)))
+        self.assertTrue({item["plain"] for state in (one, two) for item in state["items"]}
+                        <= {item["plain"] for item in both["items"]})
+        # Whoever saw either head goes on; the base is the one that rotated.
+        for head in heads:
+            self.assertEqual(open_made(both, memory=head.seen()).state, "Checked")
+
+    def test_backups(self):
+        for states in (MADE_BY_LIBRARY["states"], MADE_HERE["states"]):
+            first, following = (open_made(made_state(name, states)) for name in
+                                ("a backup file", "a backup file made unattended"))
+            for opened in (first, following):
+                self.assertEqual(opened.manifest[v.M_BACKUP][4], len(opened.envelope.items))
+                with self.assertRaises(v.PolicyViolation):
+                    v.check_policy(opened.manifest, False)
+            again = open_made(made_state("a backup file made unattended", states), memory=first.seen())
+            self.assertEqual((again.state, again.key_gen), ("Checked", first.key_gen + 1))
+
+    def test_what_a_vault_keeps_of_its_backup(self):
+        states = MADE_BY_LIBRARY["states"]
+        backup = open_made(made_state("a backup file", states))
+        vault = made_state("what a vault keeps of its backup", states)
+        plain = next(item["plain"] for item in vault["items"] if item["type"] == 2)
+        manifest, vrk, covered = v.backup_lineage(x(plain))
+        self.assertEqual((manifest, vrk), (backup.manifest, backup.keys.vrk))
+        self.assertEqual(covered, {item[v.I_ITEM_ID][:8]: item[v.I_VERSION] for item in backup.envelope.items})
+
+    def test_making_ours_again_gives_the_same_bytes(self):
+        self.assertEqual(make_vectors.make(), MADE_HERE)
 
 
 if __name__ == "__main__":

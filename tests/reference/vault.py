@@ -301,6 +301,7 @@ def ed25519_sign(seed: bytes, message: bytes) -> bytes:
 
 KEM_SUITE = b"KEM" + b"\x00\x20"
 HPKE_SUITE = b"HPKE" + b"\x00\x20" + b"\x00\x01" + b"\x00\x02"
+HPKE_SUITE_XWING = b"HPKE" + b"\x64\x7a" + b"\x00\x01" + b"\x00\x02"
 MODE_BASE, MODE_PSK = 0, 1
 
 
@@ -343,13 +344,14 @@ class HpkeContext:
     base_nonce: bytes
 
 
-def hpke_key_schedule(mode: int, shared_secret: bytes, info: bytes, psk: bytes, psk_id: bytes) -> HpkeContext:
-    psk_id_hash = labeled_extract(HPKE_SUITE, b"", b"psk_id_hash", psk_id)
-    info_hash = labeled_extract(HPKE_SUITE, b"", b"info_hash", info)
+def hpke_key_schedule(mode: int, shared_secret: bytes, info: bytes, psk: bytes, psk_id: bytes,
+                      suite: bytes = HPKE_SUITE) -> HpkeContext:
+    psk_id_hash = labeled_extract(suite, b"", b"psk_id_hash", psk_id)
+    info_hash = labeled_extract(suite, b"", b"info_hash", info)
     context = bytes([mode]) + psk_id_hash + info_hash
-    secret = labeled_extract(HPKE_SUITE, shared_secret, b"secret", psk)
-    key = labeled_expand(HPKE_SUITE, secret, b"key", context, 32)
-    return HpkeContext(shared_secret, key, labeled_expand(HPKE_SUITE, secret, b"base_nonce", context, 12))
+    secret = labeled_extract(suite, shared_secret, b"secret", psk)
+    key = labeled_expand(suite, secret, b"key", context, 32)
+    return HpkeContext(shared_secret, key, labeled_expand(suite, secret, b"base_nonce", context, 12))
 
 
 def hpke_receive(secret: bytes, enc: bytes, info: bytes, psk: bytes = b"", psk_id: bytes = b"") -> HpkeContext:
@@ -1203,6 +1205,24 @@ def cut_ancestors(pasts: list[list]) -> list[list]:
     kept = ordered[:MAX_ANCESTORS]
     split = ordered[MAX_ANCESTORS][0]
     return [past for past in kept if past[0] != split]
+
+
+def reconciled_ancestors(one: Envelope, two: Envelope) -> list[list]:
+    """Both heads and both their ancestors, less all below the higher of the two lists' lowest epochs, then cut."""
+    lists = [[[head.manifest[M_EPOCH], h(head.manifest_bytes)]] + head.manifest[M_ANCESTORS] for head in (one, two)]
+    silent_below = max(min(past[0] for past in pasts) for pasts in lists)
+    joined = {(epoch, digest) for pasts in lists for epoch, digest in pasts if epoch >= silent_below}
+    return cut_ancestors([list(past) for past in joined])
+
+
+def backup_lineage(plain: bytes) -> tuple[dict, bytes, dict[bytes, int]]:
+    """Item type 2: the last backup's manifest and VRK, and what it covers: the start of each item_id, and its version."""
+    lineage = decode_cbor(plain)
+    map_of({1: exactly(1), 2: bstr(), 3: b(32), 4: bstr()})(lineage)
+    covered = [lineage[4][at:at + 12] for at in range(0, len(lineage[4]), 12)]
+    if any(len(one) != 12 for one in covered) or not strictly_ascending([one[:8] for one in covered]):
+        raise Malformed("the items that a backup covers")
+    return decode_manifest(lineage[2]), lineage[3], {one[:8]: int.from_bytes(one[8:], "big") for one in covered}
 
 
 class Draft:
