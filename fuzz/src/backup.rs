@@ -157,6 +157,7 @@ fn files() -> Vec<Seed> {
 /// Whole backups, records of each kind, and a lineage.
 pub(crate) fn seeds() -> Vec<Seed> {
     let mut seeds = files();
+    seeds.extend(super::seeds::of_states("backup_file"));
     for number in 1..=5 {
         let record = record(number).encode();
         seeds.push((format!("passkey-{number}"), [&[PASSKEY], record.expose()].concat()));

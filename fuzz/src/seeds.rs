@@ -121,7 +121,19 @@ pub(crate) fn vault_open() -> Vec<Seed> {
         let bytes = hex::decode(entry["envelope"].as_str()?).ok()?;
         Some((format!("envelope-{number}"), bytes))
     });
-    envelopes.collect()
+    envelopes.chain(of_states("envelope")).collect()
+}
+
+/// What the states of `vectors/vault` have of that name: `envelope` or `backup_file`.
+pub(crate) fn of_states(what: &'static str) -> impl Iterator<Item = Seed> {
+    let of = move |set: &'static str| {
+        let states = vectors(&format!("vault/{set}"))["states"].as_array().cloned().unwrap_or_default();
+        states.into_iter().filter_map(move |state| {
+            let bytes = hex::decode(state[what].as_str()?).ok()?;
+            Some((format!("{set}: {}", state["name"].as_str()?), bytes))
+        })
+    };
+    ["states", "python"].into_iter().flat_map(of)
 }
 
 /// Options that relying-party libraries generated, and the shapes of the PRF extension's vectors.

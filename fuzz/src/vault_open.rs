@@ -49,6 +49,11 @@ impl Known {
         for state in members(&file, "vaults").flat_map(|vault| members(vault, "states")) {
             secrets.extend(members(state, "unlock_with").filter_map(secret));
         }
+        for file in ["vault/states", "vault/python"].map(seeds::vectors) {
+            for state in members(&file, "states") {
+                secrets.extend(members(state, "unlock_with").filter_map(secret));
+            }
+        }
         let envelopes = seeds::vault_open();
         let decoded = envelopes.iter().filter_map(|(_, bytes)| Envelope::decode(bytes).ok());
         let manifests = decoded.map(|envelope| sha256(&envelope.to_stored().manifest)).collect();

@@ -126,6 +126,13 @@ pub(crate) fn seeds() -> Vec<Seed> {
         let items = members(state, "items").filter_map(|item| hex::decode(item["bytes"].as_str()?).ok());
         parts.extend(items.map(|item| (ITEM, item)));
     }
+    for (_, bytes) in seeds::of_states("envelope") {
+        let envelope = Envelope::decode(&bytes).expect("an envelope");
+        let manifest = envelope.to_stored().manifest;
+        parts.extend(slots(&manifest).into_iter().map(|slot| (SLOT, slot)));
+        parts.push((MANIFEST, manifest));
+        parts.extend(envelope.items().map(|(_, item)| (ITEM, item.to_vec())));
+    }
     let suites =
         hex::decode(seeds::vectors("vault/suite-2")["envelope"].as_str().expect("a vault")).expect("digits");
     let suites = Envelope::decode(&suites).expect("an envelope").to_stored().manifest;
