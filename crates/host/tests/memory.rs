@@ -23,13 +23,14 @@ use countersign::{
     secret::Secret,
     time::{Moment, UnixTime},
     vault::{
-        Administration, ItemSource, Opening, PasskeyStore, SlotPrivate, SlotSecret, StoredVault, VaultId,
-        VaultStorage,
+        Administration, Envelope, ItemSource, Opening, PasskeyStore, PassphraseCost, SlotId, SlotKind,
+        SlotPrivate, SlotSecret, StoredVault, VaultId, VaultStorage,
     },
 };
 use countersign_host::VaultFile;
 use seeded_rng::SeededRng;
 use tempfile::tempdir;
+use zeroize::Zeroizing;
 
 /// The other process draws its keys from here on; so they are known.
 const SEED: u64 = 0x5eed << 32;
@@ -48,12 +49,27 @@ fn work(path: &Path) {
     let mut input = std::io::stdin().lock();
     let mut line = String::new();
     input.read_line(&mut line).unwrap();
-    let digits = hex::decode(line.trim()).unwrap();
-    let storage = open_and_work(path, &digits, &mut input);
+    let said: Vec<Vec<u8>> = line.split_whitespace().map(|digits| hex::decode(digits).unwrap()).collect();
+    open_by_passphrase(path, &said[1]);
+    let storage = open_and_work(path, &said[0], &mut input);
     say("LOCKED");
     line.clear();
     input.read_line(&mut line).unwrap();
     drop(storage);
+}
+
+/// Unlike the device's, this secret goes through Argon2id, and is a text.
+#[inline(never)]
+fn open_by_passphrase(path: &Path, said: &[u8]) {
+    let text = Zeroizing::new(String::from_utf8(masked(said)).unwrap());
+    let file = VaultFile::open(path).unwrap();
+    let envelope = file.envelope().unwrap().unwrap();
+    let slot = find(&envelope, SlotKind::Passphrase);
+    envelope.open(&slot, &SlotSecret::Passphrase(&text), Opening::default()).unwrap().0.lock();
+}
+
+fn find(envelope: &Envelope, kind: SlotKind) -> SlotId {
+    envelope.slots().find(|slot| slot.kind() == kind).unwrap().slot_id()
 }
 
 #[inline(never)]
@@ -63,7 +79,7 @@ fn open_and_work(path: &Path, digits: &[u8], input: &mut dyn BufRead) -> VaultFi
     });
     let file = VaultFile::open(path).unwrap();
     let envelope = file.envelope().unwrap().unwrap();
-    let slot = envelope.slots().next().unwrap().slot_id();
+    let slot = find(&envelope, SlotKind::Device);
     let (vault, _) = envelope.open(&slot, &SlotSecret::Device(&secret), Opening::default()).unwrap();
     let mut store = PasskeyStore::new(vault, file, None, SeededRng(SEED)).unwrap();
     store.accept_as_is();
@@ -160,7 +176,7 @@ fn slot_keys(
     let mut context = Writer::new();
     context.array(7).bytes(vault_id).bytes(id).unsigned(6).unsigned(1).bytes(&[]).bytes(&[]).boolean(false);
     let okm: Secret<64> = prk.expand(&[b"countersign/v1/slot-key\0", &context.finish()]);
-    // The device's slot; the others' secrets were never in the other process.
+    // The device's slot; what Argon2id makes of a passphrase is not computed here.
     if okm.expose()[32..] != *k_com {
         return;
     }
@@ -241,6 +257,7 @@ fn read(child: &Child, range: &std::ops::Range<u64>) -> Vec<u8> {
 struct World {
     path: PathBuf,
     device: Secret<32>,
+    passphrase: String,
     vrk: [u8; 32],
 }
 
@@ -250,6 +267,9 @@ fn create(directory: &Path) -> World {
     let vrk = *Secret::<32>::make_random(&mut SeededRng(78)).expose();
     let mut draft = Administration::new_vault(vault_id, None, &mut SeededRng(78)).unwrap();
     draft.enrol_device(&device, SlotPrivate::default(), &mut rng).unwrap();
+    let passphrase = hex::encode(Secret::<20>::make_random(&mut rng).expose());
+    let cost = PassphraseCost { memory_kib: 19_456, passes: 2, lanes: 1 };
+    draft.enrol_passphrase(&passphrase, cost, SlotPrivate::default(), &mut rng).unwrap();
     for _ in 0..ITEMS {
         let mut contents = [0; 100];
         rng.fill_bytes(&mut contents);
@@ -258,7 +278,7 @@ fn create(directory: &Path) -> World {
     let prepared = draft.finish(UnixTime(1), &mut rng).unwrap();
     let path = directory.join("vault");
     VaultFile::create(&path).unwrap().write(prepared.write()).unwrap();
-    World { path, device, vrk }
+    World { path, device, passphrase, vrk }
 }
 
 fn wait_for(output: &mut BufReader<ChildStdout>, word: &str) {
@@ -291,13 +311,15 @@ fn nothing_of_a_vaults_keys_is_left_in_memory_after_it_was_locked() {
         return work(&path);
     }
     let directory = tempdir().unwrap();
-    let World { path, device, vrk } = create(directory.path());
-    let mut needles = vec![needle("secret of the device", device.expose())];
+    let World { path, device, passphrase, vrk } = create(directory.path());
+    let mut needles =
+        vec![needle("secret of the device", device.expose()), needle("passphrase", passphrase.as_bytes())];
     needles.extend(keys_in(&path, &vrk, &device));
     let name = "nothing_of_a_vaults_keys_is_left_in_memory_after_it_was_locked";
     let (mut child, mut output) = start(myself(name, &path));
     let mut input = child.stdin.take().unwrap();
-    tell(&mut input, &hex::encode(masked(device.expose())));
+    let said = [device.expose().as_slice(), passphrase.as_bytes()].map(|bytes| hex::encode(masked(bytes)));
+    tell(&mut input, &said.join(" "));
     wait_for(&mut output, "OPEN");
     // The first that a rotation draws.
     let next_vrk = *Secret::<32>::make_random(&mut SeededRng(SEED)).expose();
