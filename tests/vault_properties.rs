@@ -14,7 +14,7 @@ use common::{
 use countersign::{
     backup::{BackupFile, Destination, restore},
     cbor::Writer,
-    crypto::{Hkdf, RustCrypto, aead_open, aead_seal, hmac_sha256, sha256, sha256_parts},
+    crypto::{Hkdf, RustCrypto, aead_open, aead_seal, hmac_sha256, sha256},
     secret::Secret,
     time::Moment,
     vault::{
