@@ -1394,6 +1394,39 @@ fn slots_of_the_other_head_are_enrolled_and_removed_again() {
 }
 
 #[test]
+fn without_the_ancestor_no_passkey_that_was_disabled_opens_the_vault_again() {
+    let output = uv_output(&[7; 32]).unwrap();
+    for (refreshed, disabled_on_base) in [(false, false), (false, true), (true, true)] {
+        let mut pair = Pair::new(49);
+        let slot = enrol_passkey(&mut pair.a, &[1; 16]).unwrap();
+        let old = pair.storage.snapshot();
+        let two = SharedStorage::holding(old.clone());
+        let mut other = open_store(&two, &pair.slots[1], 2, 51);
+        let Pair { storage: one, slots, a: mut base, .. } = pair;
+        let disabling = if disabled_on_base { &mut base } else { &mut other };
+        let proof = disabling.vault().opening_proof();
+        disabling
+            .administer(&proof, Moment::default(), |draft, items, rng| {
+                draft.disable_encryption(&slot, OldSeal::LeaveValid, items, rng)
+            })
+            .unwrap();
+        if refreshed {
+            other.change(|draft, _, rng| draft.refresh(&slot, &SlotSecret::Passkey(&output), rng)).unwrap();
+        } else {
+            other.put(NOTE, b"of the other head").unwrap();
+        }
+        // The higher epoch makes the base.
+        for _ in 0..3 {
+            base.put(NOTE, b"of the base").unwrap();
+        }
+        let heads = Heads { slots, old, one, two, a: base, b: other, ids: vec![] };
+        let (storage, _) = heads.reconcile(false);
+        let joined = open_at(&storage, &slots[0], 1);
+        assert_eq!(status(&joined, &slot), SlotStatus::Idle, "{refreshed} {disabled_on_base}");
+    }
+}
+
+#[test]
 fn the_head_of_the_higher_key_generation_is_the_base() {
     let mut heads = Heads::new(45, &[b"x"]);
     for _ in 0..3 {

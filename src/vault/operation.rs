@@ -137,7 +137,8 @@ impl Operations {
     }
 
     /// What `other` has that `base` has not, where nobody knows the state they parted from. Nothing that one of them lost
-    /// can be told from what the other one added, so it stays, but for slots, of which a tombstone tells.
+    /// can be told from what the other one added, so it stays, but for slots, of which a tombstone tells, and of a passkey
+    /// that is idle the generation: where it may have been disabled, it does not open the vault again.
     pub(super) fn apart(base: &State, other: &State, items: &dyn ItemSource) -> Result<Self, VaultError> {
         let mut operations = Self::of_slots(base, other)?;
         operations.rotated = false;
@@ -148,7 +149,13 @@ impl Operations {
                 *removal = Removal::default();
                 other.manifest.slot(&operation.slot_id).is_some()
             }
-            SlotChange::Enrol { .. } | SlotChange::Idle { new: true, .. } => true,
+            SlotChange::Disable { old_seal, .. } => {
+                *old_seal = OldSeal::Revoke;
+                // Enabled after it was idle, it would be of a later one.
+                let slot_gen = |state: &State| state.manifest.slot(&operation.slot_id).map(Slot::slot_gen);
+                slot_gen(other) >= slot_gen(base)
+            }
+            SlotChange::Enrol { idle_gen: None, .. } | SlotChange::Idle { new: true, .. } => true,
             _ => false,
         });
         for row in other.rows.rows() {
