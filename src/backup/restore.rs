@@ -19,6 +19,9 @@ use crate::{
     webauthn::{CredentialId, RpId},
 };
 
+/// No number of changes leads to a version above: it would be there to leave no room for the next ones.
+const HIGHEST_VERSION: u64 = 1 << 62;
+
 /// Why an item was not restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -136,21 +139,17 @@ impl Restoration<'_> {
             Verdict::Refused(why) => self.report.refused.push((name, why)),
             Verdict::GoesIn => {
                 let version = match draft.vault() {
-                    Some(_) => checked.version.checked_add(1).ok_or(VaultError::TooLarge)?,
+                    Some(_) => checked.version.saturating_add(1),
                     None => 1,
                 };
-                let place = (name.item_id, version, checked.item_type);
-                match draft.place_item(place, checked.plaintext.expose(), rng) {
-                    // A version that cannot rise any more: no number of changes leads there.
-                    Err(VaultError::TooLarge) => {
-                        let fault = Fault::Unreadable(VaultError::TooLarge);
-                        self.report.refused.push((name, Refused::Faulty(fault)));
-                    }
-                    placed => {
-                        placed?;
-                        self.report.restored.push(name);
-                    }
+                if version > HIGHEST_VERSION {
+                    let fault = Fault::Unreadable(VaultError::TooLarge);
+                    self.report.refused.push((name, Refused::Faulty(fault)));
+                    return Ok(());
                 }
+                let place = (name.item_id, version, checked.item_type);
+                draft.place_item(place, checked.plaintext.expose(), rng)?;
+                self.report.restored.push(name);
             }
         }
         Ok(())
