@@ -197,6 +197,7 @@ struct Device {
 }
 
 struct World {
+    day: u64,
     storage: MemoryStorage,
     model: Model,
     devices: Vec<Device>,
@@ -230,6 +231,7 @@ impl World {
         storage.write(prepared.write()).unwrap();
         let model = Model { epoch: 1, key_gen: 1, items: BTreeMap::new(), slots };
         let mut world = Self {
+            day: 0,
             storage,
             model,
             devices: Vec::new(),
@@ -325,7 +327,9 @@ impl World {
                 }
                 87..92 if slot => {
                     let id = slots.swap_remove(self.below(slots.len()));
-                    Act::Used(id, u64::from(self.rng.next_u32()))
+                    // Days of use only rise.
+                    self.day += 1;
+                    Act::Used(id, self.day)
                 }
                 92..97 if slot && known.slots.len() > 1 && !rotated => {
                     Act::Remove(slots.swap_remove(self.below(slots.len())))
@@ -341,7 +345,11 @@ impl World {
     fn prepare(&mut self, which: usize, acts: &mut [Act]) -> Prepared {
         let device = &self.devices[which];
         let rng = &mut self.rng;
-        let mut draft = device.vault.administer(&device.vault.opening_proof(), Moment::default()).unwrap();
+        // The slot that it was opened by may be gone.
+        let slot = device.known.slots.keys().next().unwrap();
+        let (secret, now) = (SlotSecret::Device(&self.secrets[slot]), Moment::default());
+        let proof = device.vault.reauthenticate(&envelope(&device.cache), slot, &secret, now).unwrap();
+        let mut draft = device.vault.administer(&proof, now).unwrap();
         for act in acts {
             match act {
                 Act::Add(id, text) => *id = draft.add_item(NOTE, text, rng).unwrap(),
