@@ -394,8 +394,13 @@ impl<'v> Draft<'v> {
         let meta = self.root.meta();
         for slot in &mut self.manifest.slots {
             let slot_id = slot.slot_id();
-            if let (Slot::Enabled(slot), Some(sak)) = (&mut *slot, self.seals.get(&slot_id)) {
-                seal_slot(slot, sak, &self.root, &context, rng)?;
+            match (&mut *slot, self.seals.get(&slot_id)) {
+                (Slot::Enabled(slot), Some(sak)) => seal_slot(slot, sak, &self.root, &context, rng)?,
+                // It would open nothing any more, and nobody could tell before its owner tries.
+                (Slot::Enabled(_), None) if self.rotated => {
+                    return Err(VaultError::InvalidInput("a slot without the new key"));
+                }
+                _ => {}
             }
             if let (Some(sealed), Some(private)) = (slot.private_mut(), self.privates.get(&slot_id)) {
                 let place = PrivatePlace { vault_id: &vault_id, slot_id: &slot_id, key_gen };
