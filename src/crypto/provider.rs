@@ -96,7 +96,14 @@ pub trait CryptoProvider: Send + Sync {
     /// Makes a credential key pair. Draws [`CoseAlgorithm::private_length`] bytes from `rng`: for ECDSA they are the
     /// scalar, big endian, and are drawn again in the 2^-32 case (P-384: 2^-194) that they are zero or not below the
     /// group order; for EdDSA and ML-DSA they are the seed.
-    fn make_key_pair(&self, algorithm: CoseAlgorithm, rng: &mut dyn CryptoRng) -> KeyPair;
+    fn make_key_pair(&self, algorithm: CoseAlgorithm, rng: &mut dyn CryptoRng) -> KeyPair {
+        loop {
+            let private = SecretBytes::make_random(algorithm.private_length(), rng);
+            if let Ok(pair) = self.import(algorithm, private) {
+                return pair;
+            }
+        }
+    }
 
     /// Takes a private key from outside and derives its public half. Refused: another length than the algorithm's, and
     /// what is no scalar.

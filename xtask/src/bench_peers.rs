@@ -38,7 +38,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
         date: date()?,
         cpu: cpu(),
         rustc: first_line(Command::new("rustc").arg("--version"))?,
-        profile: "release, lto = \"thin\", codegen-units = 1".to_owned(),
+        profile: "release, lto = \"thin\"".to_owned(),
         measured,
         absent,
     };

@@ -98,7 +98,7 @@ request and made outside the measured time. Floors are the libraries' raw operat
 signature, with hmac-secret also a key agreement and the symmetric rest, for makeCredential a key pair, and a signature
 where it attests by itself. `passkey` has no door for CTAP bytes, and no attestation but none. The same p256 code
 takes up to 15 % longer where a crate of several codegen units uses it, by what happens to be inlined, so that the portable floor
-can lie above what stands on it. countersign's accelerated providers have the host's key cache before them. In each turn a candidate works five
+can lie above what stands on it. All of countersign's providers have the host's key cache before them. In each turn a candidate works five
 times, of which the first does not count.
 ";
 

@@ -28,14 +28,11 @@ pub struct Provider {
     make: fn() -> Arc<dyn CryptoProvider>,
 }
 
-/// The library's own provider, and those of the host on machines that support them, behind the key cache that the host
+/// The library's own provider, and those of the host on machines that support them, all behind the key cache that the host
 /// puts before them.
 pub fn providers() -> Vec<Provider> {
-    let portable = Provider {
-        name: "countersign, portable",
-        floor: "p256, ed25519-dalek",
-        make: || Arc::new(RustCrypto),
-    };
+    let portable =
+        Provider { name: "countersign, portable", floor: "p256, ed25519-dalek", make: || cached(RustCrypto) };
     let aws_lc = Provider { name: "countersign, aws-lc-rs", floor: "aws-lc-rs", make: || cached(AwsLc) };
     let graviola = Graviola::detect().map(|_| Provider {
         name: "countersign, graviola",

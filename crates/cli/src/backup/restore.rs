@@ -3,12 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use countersign::{
-    backup::{Destination, OpenBackup, RestoreReport, restore},
-    crypto::OsRng,
-    vault::{Administration, PasskeyStore, RecoveryCode, SlotPrivate, VaultId},
-};
-use countersign_host::{VaultFile, fastest_provider};
+use countersign::backup::{Destination, OpenBackup, RestoreReport, restore};
+use countersign_host::fastest_provider;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -19,9 +15,9 @@ use super::{
 use crate::{
     failure::Failure,
     outcome::Outcome,
-    places::{Places, VaultStore, today},
+    places::{Places, VaultStore},
     text::count,
-    vault::{WayArgs, open},
+    vault::{NewVault, WayArgs, create_with, open},
 };
 
 const AFTER_HELP: &str = "\
@@ -86,21 +82,12 @@ fn into_vault(places: &Places, backup: &OpenBackup<'_>, way: WayArgs) -> Result<
 
 /// A new vault that a new recovery code opens, made and filled in one write.
 fn onto_nothing(places: &Places, backup: &OpenBackup<'_>) -> Result<Restored, Failure> {
-    let file = VaultFile::create(&places.vault_file())?;
-    places.check_memory()?;
-    let mut rng = OsRng::default();
-    let vault_id = VaultId::make(&mut rng);
-    let code = RecoveryCode::make(&mut rng);
-    let mut draft = Administration::new_vault(vault_id, None, &mut rng)?;
-    let private = SlotPrivate { label: "recovery code".into(), created: today().0, ..SlotPrivate::default() };
-    draft.enrol_recovery_code(&code, private, &mut rng)?;
     let (provider, say) = (fastest_provider(), say_progress(places.printer, "Restoring"));
-    let to = Destination { items: &file, provider: provider.as_ref(), own_accounts: &[] };
-    let report = restore(backup, &mut draft, &to, &mut rng, say)?;
-    let prepared = draft.finish(today(), &mut rng)?;
-    let memory = Some(Box::new(places.memory()) as _);
-    let store = PasskeyStore::create(prepared, file, memory, rng, places.now())?;
-    Ok(Restored { store, report, recovery_code: Some(code.to_text(&vault_id)) })
+    let (NewVault { store, recovery_code }, report) = create_with(places, |draft, file, rng| {
+        let to = Destination { items: file, provider: provider.as_ref(), own_accounts: &[] };
+        Ok(restore(backup, draft, &to, rng, say)?)
+    })?;
+    Ok(Restored { store, report, recovery_code: Some(recovery_code) })
 }
 
 fn report(places: &Places, path: &str, restored: &Restored, tried: bool) -> Outcome {

@@ -36,6 +36,14 @@ pub(crate) struct NewVault {
 
 /// Makes a vault that a new recovery code opens.
 pub(crate) fn create(places: &Places) -> Result<NewVault, Failure> {
+    Ok(create_with(places, |_, _, _| Ok(()))?.0)
+}
+
+/// The same; `fill` puts what is there from the beginning into the vault's first write.
+pub(crate) fn create_with<T>(
+    places: &Places,
+    fill: impl FnOnce(&mut Administration<'_>, &VaultFile, &mut OsRng) -> Result<T, Failure>,
+) -> Result<(NewVault, T), Failure> {
     let file = VaultFile::create(&places.vault_file())?;
     places.check_memory()?;
     let mut rng = OsRng::default();
@@ -44,6 +52,7 @@ pub(crate) fn create(places: &Places) -> Result<NewVault, Failure> {
     let mut draft = Administration::new_vault(vault_id, None, &mut rng)?;
     let private = SlotPrivate { label: "recovery code".into(), created: today().0, ..SlotPrivate::default() };
     draft.enrol_recovery_code(&code, private, &mut rng)?;
+    let filled = fill(&mut draft, &file, &mut rng)?;
     let prepared = draft.finish(today(), &mut rng)?;
     let mut store = PasskeyStore::create(
         prepared,
@@ -53,7 +62,7 @@ pub(crate) fn create(places: &Places) -> Result<NewVault, Failure> {
         places.now(),
     )?;
     store.set_time(today());
-    Ok(NewVault { store, recovery_code: code.to_text(&vault_id) })
+    Ok((NewVault { store, recovery_code: code.to_text(&vault_id) }, filled))
 }
 
 pub(super) fn run(places: &Places, _: InitArgs) -> Result<Outcome, Failure> {

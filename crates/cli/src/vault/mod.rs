@@ -21,7 +21,7 @@ use clap::{Args, Subcommand};
 use crate::{failure::Failure, outcome::Outcome, places::Places};
 
 pub(crate) use {
-    init::{NewVault, create},
+    init::{NewVault, create, create_with},
     open::{OpenVault, freshness_name, kind_name, open, open_by_passkey, passkey_origin},
     passkey::passkey_private,
     way::WayArgs,

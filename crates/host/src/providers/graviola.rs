@@ -51,15 +51,6 @@ impl CryptoProvider for Graviola {
         "graviola"
     }
 
-    fn make_key_pair(&self, algorithm: CoseAlgorithm, rng: &mut dyn CryptoRng) -> KeyPair {
-        loop {
-            let private = SecretBytes::make_random(algorithm.private_length(), rng);
-            if let Ok(pair) = self.import(algorithm, private) {
-                return pair;
-            }
-        }
-    }
-
     fn import(&self, algorithm: CoseAlgorithm, private: SecretBytes) -> Result<KeyPair, CryptoError> {
         let bytes = private.expose();
         let public = match algorithm {
