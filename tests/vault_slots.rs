@@ -20,9 +20,9 @@ use countersign::{
     vault::{
         Administration, CatchUp, Draft, EncryptionSetup, EncryptionStatus, Envelope, ExtraPin, ItemId,
         ItemSource, LastFallback, MemoryStorage, NewPasskey, OldSeal, Opening, PasskeyCeremony,
-        PasskeyEnrolment, PasskeyStore, PassphraseCost, Policy, PrfAbility, PrfSaltMode, RecoveryCode,
-        Removal, Resalt, SlotId, SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError, Vault,
-        VaultError, VaultId, VaultStorage, item_type, prf_input,
+        PasskeyEnrolment, PasskeyStore, PassphraseCost, PassphrasePolicy, Policy, PrfAbility, PrfSaltMode,
+        RecoveryCode, Removal, Resalt, SlotId, SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError,
+        Vault, VaultError, VaultId, VaultStorage, item_type, prf_input,
     },
     webauthn::{Aaguid, CredentialId, PrfRefused, RpEntity, RpId, UserEntity, UserHandle, UvPrfOutput},
 };
@@ -1089,4 +1089,24 @@ fn the_days_of_use_and_of_a_test_only_rise_whoever_edits_them() {
     assert_ne!(same, laptop);
     let noted = imposter.change(|draft, _, _| draft.mark_verified(&tested, LATER));
     assert_eq!(noted, Err(VaultError::NotFound));
+}
+
+#[test]
+fn a_host_asks_of_new_passphrases_what_it_likes() {
+    struct Words;
+    impl PassphrasePolicy for Words {
+        fn judge(&self, passphrase: &str) -> Result<(), &'static str> {
+            if passphrase.contains(' ') { Ok(()) } else { Err("more than one word") }
+        }
+    }
+    let cost = PassphraseCost { memory_kib: 19_456, passes: 2, lanes: 1 };
+    let mut rng = SeededRng(800);
+    let mut draft = Administration::new_vault(VaultId::make(&mut rng), None, &mut rng).unwrap();
+    draft.enrol_passphrase("umbrella", cost, private("any"), &mut rng).unwrap();
+    draft.set_passphrase_policy(&Words);
+    let refused = draft.enrol_passphrase("umbrella", cost, private("one word"), &mut rng);
+    assert_eq!(refused, Err(VaultError::PolicyViolation("more than one word")));
+    draft.enrol_passphrase("green umbrella", cost, private("two words"), &mut rng).unwrap();
+    let prepared = draft.finish(TODAY, &mut rng).unwrap();
+    assert_eq!(prepared.into_vault(None, Moment::default()).unwrap().slots().count(), 2);
 }

@@ -19,6 +19,7 @@ use super::{
     reauth::Administration,
     slot::{EnabledSlot, Slot, Suite},
     slot_key::sak_aad,
+    slots::PassphrasePolicy,
     storage::{ItemPut, Write},
     suite::SealContext,
     tags::{CREDENTIAL, Terms, index_id},
@@ -50,6 +51,7 @@ pub struct Draft<'v> {
     /// Items that a rotation encrypted anew, whose contents nobody changed.
     pub(super) rewritten: BTreeSet<ItemId>,
     pub(super) argon2_ceiling_kib: Option<u64>,
+    pub(super) passphrase_policy: Option<&'static dyn PassphrasePolicy>,
     /// Of new slots, and the least of refreshed ones.
     pub(super) suite: Suite,
     /// Where two heads are brought together: what the new state descends from, beside its base.
@@ -180,6 +182,7 @@ impl<'v> Draft<'v> {
             rotated: false,
             rewritten: BTreeSet::new(),
             argon2_ceiling_kib: vault.and_then(|vault| vault.argon2_ceiling_kib),
+            passphrase_policy: None,
             joined: None,
         }
     }

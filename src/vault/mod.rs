@@ -78,6 +78,6 @@ pub use rotate::{LastFallback, OldSeal, Removal, RemovalAdvice};
 pub use share::{JoinedShares, Share, ShareError, ShareSet};
 pub use slot::{PrfSaltMode, SlotKind, SlotStatus, Suite};
 pub use slot_key::{SlotSecret, prf_input};
-pub use slots::{ExtraPin, PasskeyEnrolment, PassphraseCost};
+pub use slots::{ExtraPin, PasskeyEnrolment, PassphraseCost, PassphrasePolicy};
 pub use storage::{Base, ItemPut, ItemSource, StorageError, StoredVault, Tag, VaultStorage, Write};
 pub use vault::{OpenItem, Vault};

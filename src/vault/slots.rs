@@ -61,6 +61,13 @@ pub struct PassphraseCost {
     pub lanes: u64,
 }
 
+/// What a host asks of new passphrases: a length, a word list, an organisation's rules. It is asked at enrolment alone: what
+/// opens a vault already goes on doing so.
+pub trait PassphrasePolicy: Sync {
+    /// Refuses a passphrase, and says why in words for the person who chose it.
+    fn judge(&self, passphrase: &str) -> Result<(), &'static str>;
+}
+
 impl Default for PassphraseCost {
     /// 64 MiB, 3 passes, 4 lanes (RFC 9106 section 4, second recommended option).
     fn default() -> Self {
@@ -119,7 +126,8 @@ impl Administration<'_> {
         self.enrol(Unlock::Device, private, &SlotSecret::Device(secret), rng)
     }
 
-    /// Enrols a passphrase: 1 to 1024 bytes in NFC ([`VaultError::InvalidInput`]), at a cost within the format's bounds
+    /// Enrols a passphrase: 1 to 1024 bytes in NFC ([`VaultError::InvalidInput`]), good enough for the host
+    /// ([`Administration::set_passphrase_policy`]) and at a cost within the format's bounds
     /// ([`VaultError::PolicyViolation`]) and the host's ceiling ([`VaultError::Unsupported`]). Draws the salt of Argon2id
     /// (16), then as [`Administration::enrol_passkey`].
     pub fn enrol_passphrase(
@@ -129,8 +137,16 @@ impl Administration<'_> {
         private: SlotPrivate,
         rng: &mut dyn CryptoRng,
     ) -> Result<SlotId, VaultError> {
+        if let Some(policy) = self.passphrase_policy {
+            policy.judge(passphrase).map_err(VaultError::PolicyViolation)?;
+        }
         let argon = Argon::make(passphrase, cost, self.argon2_ceiling_kib, rng)?;
         self.enrol(Unlock::Passphrase(argon), private, &SlotSecret::Passphrase(passphrase), rng)
+    }
+
+    /// Sets what passphrases that are enrolled from now on have to be. Without it any is taken.
+    pub fn set_passphrase_policy(&mut self, policy: &'static dyn PassphrasePolicy) {
+        self.draft.passphrase_policy = Some(policy);
     }
 
     /// Enrols a set of shares, any `needed` of which open the vault: 2 to `made`, which is at most 16

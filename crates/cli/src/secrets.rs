@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use countersign::vault::PassphrasePolicy;
 use countersign_host::{HostError, SecretSource, SecretText};
 
 use crate::failure::Failure;
@@ -31,6 +32,22 @@ pub(crate) fn read_new(
     let text = source.unwrap_or(SecretSource::Prompt).read_new(prompt);
     text.map_err(|error| needed(error, otherwise))
 }
+
+/// What this program asks of new passphrases. Each guess costs an Argon2id, so length is what counts.
+pub(crate) struct LongEnough;
+
+impl PassphrasePolicy for LongEnough {
+    fn judge(&self, passphrase: &str) -> Result<(), &'static str> {
+        if passphrase.chars().count() < SHORTEST_PASSPHRASE {
+            return Err(
+                "a passphrase has at least 10 characters; four or five words that nobody would guess are better",
+            );
+        }
+        Ok(())
+    }
+}
+
+const SHORTEST_PASSPHRASE: usize = 10;
 
 /// Says what to pass where there is no terminal.
 fn needed(error: HostError, otherwise: &str) -> Failure {

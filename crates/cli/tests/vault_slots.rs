@@ -56,6 +56,15 @@ fn by_shares(home: &Home, files: &[&str]) -> Run {
 }
 
 #[test]
+fn a_short_passphrase_is_not_enrolled() {
+    let (home, _) = Home::with_vault();
+    let file = home.write("short.txt", b"umbrella");
+    let enrol = ["vault", "enroll", "--passphrase", "--new-passphrase-file", &file, "--code-file"];
+    let message = home.json(&[&enrol[..], &[&home.code_file()]].concat()).fails(1, "policy");
+    assert!(message.contains("10 characters") && !message.contains("umbrella;"), "{message}");
+}
+
+#[test]
 fn a_passphrase_opens_the_vault_and_another_one_does_not() {
     let (home, _) = Home::with_vault();
     let file = words(&home);

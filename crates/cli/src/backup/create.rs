@@ -121,6 +121,7 @@ fn attended(
     if let Some(text) = passphrase {
         places.printer.working("Sealing to the passphrase (Argon2id) ...");
         let cost = PassphraseCost::default();
+        export.set_passphrase_policy(&secrets::LongEnough);
         export.enrol_passphrase(text.expose(), cost, private("backup's passphrase"), &mut rng)?;
     }
     let recovery_code = with_code.then(|| RecoveryCode::make(&mut rng));

@@ -150,6 +150,7 @@ pub(super) fn enrol(
         }
         NewSecret::Passphrase(text) => {
             let cost = PassphraseCost::default();
+            administration.set_passphrase_policy(&secrets::LongEnough);
             Ok((administration.enrol_passphrase(text.expose(), cost, private, rng)?, Shown::Nothing))
         }
         NewSecret::Shares { needed, made } => {
