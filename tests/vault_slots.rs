@@ -18,8 +18,8 @@ use countersign::{
     secret::Secret,
     time::{Moment, UnixTime},
     vault::{
-        Administration, CatchUp, Draft, EncryptionSetup, EncryptionStatus, Envelope, ExtraPin, ItemId,
-        ItemSource, LastFallback, MemoryStorage, NewPasskey, OldSeal, Opening, PasskeyCeremony,
+        Administration, AutoLock, CatchUp, Draft, EncryptionSetup, EncryptionStatus, Envelope, ExtraPin,
+        ItemId, ItemSource, LastFallback, MemoryStorage, NewPasskey, OldSeal, Opening, PasskeyCeremony,
         PasskeyEnrolment, PasskeyStore, PassphraseCost, PassphrasePolicy, Policy, PrfAbility, PrfSaltMode,
         RecoveryCode, Removal, Resalt, SlotId, SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError,
         Vault, VaultError, VaultId, VaultStorage, item_type, prf_input,
@@ -1109,4 +1109,16 @@ fn a_host_asks_of_new_passphrases_what_it_likes() {
     draft.enrol_passphrase("green umbrella", cost, private("two words"), &mut rng).unwrap();
     let prepared = draft.finish(TODAY, &mut rng).unwrap();
     assert_eq!(prepared.into_vault(None, Moment::default()).unwrap().slots().count(), 2);
+}
+
+#[test]
+fn an_unused_vault_is_to_be_locked_when_its_time_has_run_out() {
+    let at = |ticks| Moment { ticks, date: None };
+    let mut lock = AutoLock::begin(1000, at(50));
+    assert_eq!((lock.deadline(), lock.is_due(at(1049)), lock.is_due(at(1050))), (1050, false, true));
+    lock.used(at(600));
+    assert_eq!((lock.deadline(), lock.is_due(at(1599))), (1600, false));
+    lock.used(at(1600));
+    assert!(lock.is_due(at(1600)), "too late is too late");
+    assert!(lock.is_due(at(599)), "the machine was started anew");
 }

@@ -18,6 +18,7 @@
 //! it such slots are read and kept, and opening by one or rotating a vault that has one is [`VaultError::Unsupported`].
 
 mod argon;
+mod auto_lock;
 mod catch_up;
 mod ceremony;
 mod code;
@@ -53,6 +54,7 @@ mod trie;
 #[allow(clippy::module_inception, reason = "the open vault is the main value of this room")]
 mod vault;
 
+pub use auto_lock::AutoLock;
 pub use catch_up::CatchUp;
 pub use ceremony::{NewPasskey, PasskeyCeremony};
 pub use code::{CodeError, RecoveryCode};
