@@ -140,7 +140,7 @@ impl UpkeepRecord {
 
     /// The encoded form. It says where things are kept: secret.
     pub fn encode(&self) -> SecretBytes {
-        let mut writer = Writer::with_capacity(1024);
+        let mut writer = Writer::with_capacity(self.room());
         let optional = usize::from(self.kit.is_some()).saturating_add(usize::from(self.reviewed.is_some()));
         writer.map(optional.saturating_add(3)).unsigned(1).unsigned(VERSION);
         writer.unsigned(2).array(self.backups.len());
@@ -153,6 +153,19 @@ impl UpkeepRecord {
         writer.unsigned(5).array(self.coverage.len());
         self.coverage.iter().for_each(|coverage| coverage.write(&mut writer));
         SecretBytes::new(writer.finish())
+    }
+
+    /// At least the bytes of the encoded form, so that growing leaves no copy behind: what has a fixed length takes less
+    /// than 128 of each part.
+    fn room(&self) -> usize {
+        let place = |place: &Option<String>| place.as_ref().map_or(0, String::len);
+        let backups = self.backups.iter().map(|note| place(&note.place).saturating_add(note.opens_by.len()));
+        let kit =
+            self.kit.iter().map(|kit| place(&kit.place).saturating_add(kit.slots.len().saturating_mul(32)));
+        let coverage =
+            self.coverage.iter().map(|known| place(&known.note).saturating_add(known.rp_id.as_str().len()));
+        let parts = backups.chain(kit).chain(coverage).map(|length| length.saturating_add(128));
+        parts.fold(128, usize::saturating_add)
     }
 
     /// Reads the encoded form. [`VaultError::Malformed`], [`VaultError::Unsupported`].
