@@ -8,12 +8,7 @@ use common::{
     world::TODAY,
 };
 use countersign::{
-    cose::CoseAlgorithm,
-    credential::{
-        Backup, ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, CredentialStore,
-        Query, StoreError,
-    },
-    crypto::{CryptoProvider, RustCrypto},
+    credential::{ChangeSet, CredentialRecord, CredentialStore, Query, StoreError},
     rand_core::CryptoRng,
     secret::Secret,
     time::{Moment, UnixTime},
@@ -24,7 +19,7 @@ use countersign::{
         RecoveryCode, Removal, Resalt, SlotId, SlotKind, SlotPrivate, SlotSecret, SlotStatus, StorageError,
         Vault, VaultError, VaultId, VaultStorage, item_type, prf_input,
     },
-    webauthn::{Aaguid, CredentialId, PrfRefused, RpEntity, RpId, UserEntity, UserHandle, UvPrfOutput},
+    webauthn::{CredentialId, PrfRefused, RpId, UvPrfOutput},
 };
 
 type Store = PasskeyStore<MemoryStorage, SeededRng>;
@@ -766,27 +761,7 @@ fn a_policy_of_another_number_of_passkeys_replaces_the_five() {
 // --- Circles (B16) ---
 
 fn record(rp: &str, number: u8) -> CredentialRecord {
-    let mut rng = SeededRng(u64::from(number) << 32);
-    CredentialRecord::new(
-        Credential {
-            id: id(number),
-            rp: RpEntity { id: RpId::new(rp).unwrap(), name: None },
-            user: UserEntity { id: UserHandle::new(&[number]).unwrap(), name: None, display_name: None },
-            discoverable: true,
-            cred_protect: CredProtect::UserVerificationOptional,
-            backup: Backup::Eligible { backed_up: false },
-            sign_count: 0,
-            aaguid: Aaguid::ZERO,
-            order: u64::from(number),
-            created: Some(TODAY),
-            last_used: None,
-        },
-        CredentialSecret {
-            key: RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut rng),
-            cred_random_with_uv: Secret::make_random(&mut rng),
-            cred_random_without_uv: Secret::make_random(&mut rng),
-        },
-    )
+    common::vault::record(rp, &[number; 16], number)
 }
 
 #[test]

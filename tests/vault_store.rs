@@ -4,16 +4,13 @@ mod common;
 
 use common::{
     seeded_rng::SeededRng,
-    vault::{Admin, TestMemory, private, uv_output},
+    vault::{Admin, TestMemory, private, record, uv_output},
     world::TODAY,
 };
 use countersign::{
-    cose::CoseAlgorithm,
     credential::{
-        Backup, ChangeSet, CredProtect, Credential, CredentialRecord, CredentialSecret, CredentialStore,
-        MemoryStore, Query, StateRecord, StateStore, StoreError,
+        ChangeSet, CredentialRecord, CredentialStore, MemoryStore, Query, StateRecord, StateStore, StoreError,
     },
-    crypto::{CryptoProvider, RustCrypto},
     secret::{Secret, SecretBytes},
     time::Moment,
     vault::{
@@ -21,7 +18,7 @@ use countersign::{
         Opening, PasskeyEnrolment, PasskeyStore, PrfSaltMode, RecoveryCode, SlotId, SlotPrivate, SlotSecret,
         StorageError, StoredVault, Tag, VaultError, VaultId, VaultStorage, Write, item_type,
     },
-    webauthn::{Aaguid, CredentialId, RpEntity, RpId, UserEntity, UserHandle},
+    webauthn::{CredentialId, RpId, UserHandle},
 };
 use proptest::prelude::*;
 
@@ -44,30 +41,6 @@ fn reopen(storage: MemoryStorage, slot: &SlotId) -> Store {
     let envelope = Envelope::from_stored(storage.parts().unwrap().unwrap()).unwrap();
     let (vault, _) = envelope.open(slot, &SlotSecret::Device(&device()), Opening::default()).unwrap();
     PasskeyStore::new(vault, storage, None, SeededRng(1_000_000)).unwrap()
-}
-
-fn record(rp: &str, id: &[u8], user: u8) -> CredentialRecord {
-    let mut rng = SeededRng(u64::from(user) << 32);
-    CredentialRecord::new(
-        Credential {
-            id: CredentialId::new(id).unwrap(),
-            rp: RpEntity { id: RpId::new(rp).unwrap(), name: None },
-            user: UserEntity { id: UserHandle::new(&[user]).unwrap(), name: None, display_name: None },
-            discoverable: true,
-            cred_protect: CredProtect::UserVerificationOptional,
-            backup: Backup::Eligible { backed_up: false },
-            sign_count: 0,
-            aaguid: Aaguid::ZERO,
-            order: u64::from(user),
-            created: Some(TODAY),
-            last_used: None,
-        },
-        CredentialSecret {
-            key: RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut rng),
-            cred_random_with_uv: Secret::make_random(&mut rng),
-            cred_random_without_uv: Secret::make_random(&mut rng),
-        },
-    )
 }
 
 fn put(record: CredentialRecord) -> ChangeSet {

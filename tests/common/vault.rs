@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use ciborium::Value as Cbor;
 use countersign::{
-    crypto::{hmac_sha256, sha256, sha256_parts},
+    cose::CoseAlgorithm,
+    credential::{Backup, CredProtect, Credential, CredentialRecord, CredentialSecret},
+    crypto::{CryptoProvider, RustCrypto, hmac_sha256, sha256, sha256_parts},
     secret::Secret,
     time::Moment,
     vault::{
@@ -12,12 +14,15 @@ use countersign::{
         RollbackStore, Row, Seen, Share, SlotId, SlotPrivate, SlotSecret, SlotView, Vault, VaultError,
         VaultId,
     },
-    webauthn::{PrfRefused, PrfSalt, UvPrfOutput},
+    webauthn::{
+        Aaguid, CredentialId, PrfRefused, PrfSalt, RpEntity, RpId, UserEntity, UserHandle, UvPrfOutput,
+    },
 };
 use serde_json::Value;
 
 use super::{
     scripted_rng::ScriptedRng,
+    seeded_rng::SeededRng,
     vectors::{array, hex, list},
     world::TODAY,
 };
@@ -197,4 +202,29 @@ pub(crate) fn row(item: &[u8]) -> Row {
 pub(crate) fn at(map: &mut Cbor, key: u64) -> &mut Cbor {
     let entries = map.as_map_mut().unwrap();
     &mut entries.iter_mut().find(|(name, _)| *name == Cbor::Integer(key.into())).unwrap().1
+}
+
+/// A discoverable passkey that may be backed up.
+pub(crate) fn record(rp: &str, id: &[u8], user: u8) -> CredentialRecord {
+    let mut rng = SeededRng(u64::from(user) << 32);
+    CredentialRecord::new(
+        Credential {
+            id: CredentialId::new(id).unwrap(),
+            rp: RpEntity { id: RpId::new(rp).unwrap(), name: None },
+            user: UserEntity { id: UserHandle::new(&[user]).unwrap(), name: None, display_name: None },
+            discoverable: true,
+            cred_protect: CredProtect::UserVerificationOptional,
+            backup: Backup::Eligible { backed_up: false },
+            sign_count: 0,
+            aaguid: Aaguid::ZERO,
+            order: u64::from(user),
+            created: Some(TODAY),
+            last_used: None,
+        },
+        CredentialSecret {
+            key: RustCrypto.make_key_pair(CoseAlgorithm::Es256, &mut rng),
+            cred_random_with_uv: Secret::make_random(&mut rng),
+            cred_random_without_uv: Secret::make_random(&mut rng),
+        },
+    )
 }
