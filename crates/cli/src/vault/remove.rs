@@ -1,7 +1,11 @@
 //! `countersign vault remove`.
 
 use clap::Args;
-use countersign::vault::{LastFallback, OldSeal, Removal, RemovalAdvice, SlotStatus, VaultError};
+use countersign::{
+    rand_core::CryptoRng,
+    vault::{Administration, LastFallback, OldSeal, Removal, RemovalAdvice, SlotStatus, VaultError},
+};
+use countersign_host::VaultFile;
 use serde_json::{Value, json};
 
 use super::{
@@ -110,13 +114,9 @@ pub(super) fn remove(
     how: &HowArgs,
     printer: Printer,
 ) -> Result<Removed, Failure> {
-    let lost = what_is_lost(slot, how, &ways_left(open, slot)?);
-    say_work(open, printer);
-    let (proof, now) = open.proof();
-    let advice = open.store.administer(&proof, now, |administration, items, rng| {
+    take_away(open, slot, how, printer, |administration, items, rng| {
         administration.remove_with(&slot.id, how.removal(), items, rng)
-    });
-    Ok(Removed { slot: slot.clone(), advice: advice.map_err(explain)?, lost })
+    })
 }
 
 /// Takes the vault's key away from a passkey, and keeps its record.
@@ -126,15 +126,28 @@ fn disable(
     how: &HowArgs,
     printer: Printer,
 ) -> Result<Removed, Failure> {
+    take_away(open, slot, how, printer, |administration, items, rng| {
+        administration.disable_encryption(&slot.id, how.old_seal(), items, rng)?;
+        Ok(RemovalAdvice::default())
+    })
+}
+
+fn take_away(
+    open: &mut OpenVault,
+    slot: &SlotLine,
+    how: &HowArgs,
+    printer: Printer,
+    edit: impl FnOnce(
+        &mut Administration<'_>,
+        &VaultFile,
+        &mut dyn CryptoRng,
+    ) -> Result<RemovalAdvice, VaultError>,
+) -> Result<Removed, Failure> {
     let lost = what_is_lost(slot, how, &ways_left(open, slot)?);
     say_work(open, printer);
     let (proof, now) = open.proof();
-    open.store
-        .administer(&proof, now, |administration, items, rng| {
-            administration.disable_encryption(&slot.id, how.old_seal(), items, rng)
-        })
-        .map_err(explain)?;
-    Ok(Removed { slot: slot.clone(), advice: RemovalAdvice::default(), lost })
+    let advice = open.store.administer(&proof, now, edit).map_err(explain)?;
+    Ok(Removed { slot: slot.clone(), advice, lost })
 }
 
 /// Says what will be lost, and asks.
