@@ -134,7 +134,7 @@ const GENERAL_STEPS: [&str; 3] = [
 impl Way {
     /// One line: what it is, and where.
     pub(super) fn line(&self) -> String {
-        let mut line = String::from(kind_name(self.kind));
+        let mut line = String::from(self.kind.name());
         if !self.label.is_empty() {
             line = format!("{line} \"{}\"", self.label);
         }
@@ -145,17 +145,5 @@ impl Way {
             Some(note) => format!("{line}: {note}"),
             None => line,
         }
-    }
-}
-
-/// The name of a kind of slot.
-pub(super) fn kind_name(kind: SlotKind) -> &'static str {
-    match kind {
-        SlotKind::Passkey => "passkey",
-        SlotKind::RecoveryCode => "recovery code",
-        SlotKind::Passphrase => "passphrase",
-        SlotKind::Shares => "shares",
-        SlotKind::ContactCode => "code of a contact",
-        SlotKind::Device => "device",
     }
 }

@@ -6,11 +6,8 @@ use core::fmt::Write;
 use qrcodegen_no_heap::{QrCode, QrCodeEcc, Version};
 use zeroize::Zeroizing;
 
-use super::{
-    kit::{Kit, kind_name},
-    page::DOCUMENTED,
-    sheet::Sheet,
-};
+use super::{kit::Kit, page::DOCUMENTED, sheet::Sheet};
+use crate::vault::SlotKind;
 
 /// 412 bytes at level M: more than [`text`] ever has.
 const LARGEST: Version = Version::new(15);
@@ -24,7 +21,7 @@ pub(super) fn text(kit: &Kit) -> Zeroizing<String> {
     let mut kinds: Vec<_> = kit.ways.iter().map(|way| way.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let kinds: Vec<&str> = kinds.into_iter().map(kind_name).collect();
+    let kinds: Vec<&str> = kinds.into_iter().map(SlotKind::name).collect();
     let mut sheet = Sheet::new();
     sheet.push(&format!("countersign recovery kit {}, {}\n", kit.revision, kit.date.day()));
     sheet.push(&format!("vault {}\nopened by {}\n", kit.vault_id, kinds.join(", ")));

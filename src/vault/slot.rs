@@ -43,6 +43,18 @@ impl SlotKind {
         }
     }
 
+    /// What people call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Passkey => "passkey",
+            Self::RecoveryCode => "recovery code",
+            Self::Passphrase => "passphrase",
+            Self::Shares => "shares",
+            Self::ContactCode => "contact's code",
+            Self::Device => "device",
+        }
+    }
+
     /// The kind of a number, if it has one.
     pub const fn from_number(number: u64) -> Option<Self> {
         Some(match number {

@@ -14,7 +14,7 @@ use crate::{
     outcome::Outcome,
     places::{Places, today},
     text::{count, printable},
-    vault::{WayArgs, kind_name, open},
+    vault::{WayArgs, open},
 };
 
 const AFTER_HELP: &str = "\
@@ -84,7 +84,7 @@ fn tried_text(at: UnixTime, created: UnixTime) -> String {
 }
 
 fn recipients(lineage: &Lineage) -> Vec<&'static str> {
-    lineage.recipients().map(|slot| kind_name(slot.kind())).collect()
+    lineage.recipients().map(|slot| slot.kind().name()).collect()
 }
 
 fn text(lineage: Option<&Lineage>, changes: &Changes, due: BackupDue, notes: &[BackupNote]) -> String {
@@ -123,7 +123,7 @@ fn json(lineage: Option<&Lineage>, changes: &Changes, due: BackupDue, notes: &[B
                 "backupId": note.backup_vault.to_string(),
                 "created": rfc3339(note.created),
                 "items": note.items,
-                "opensBy": note.opens_by.iter().map(|kind| kind_name(*kind)).collect::<Vec<_>>(),
+                "opensBy": note.opens_by.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
                 "verified": note.verified.map(rfc3339),
                 "restored": note.restored.map(rfc3339),
                 "place": note.place,

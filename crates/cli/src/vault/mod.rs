@@ -22,7 +22,7 @@ use crate::{failure::Failure, outcome::Outcome, places::Places};
 
 pub(crate) use {
     init::{NewVault, create, create_with},
-    open::{OpenVault, freshness_name, kind_name, open, open_by_passkey, passkey_origin},
+    open::{OpenVault, freshness_name, open, open_by_passkey, passkey_origin},
     passkey::passkey_private,
     way::WayArgs,
 };

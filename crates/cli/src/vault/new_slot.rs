@@ -11,7 +11,7 @@ use countersign_host::SecretText;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::open::{OpenVault, kind_name};
+use super::open::OpenVault;
 use crate::{failure::Failure, outcome::Printer, places::today, secrets, text::printable};
 
 const PASSPHRASE_NEEDED: &str = "the new passphrase is needed, and there is no terminal to ask on; pass \
@@ -132,7 +132,7 @@ pub(super) fn enrol(
         NewSecret::Passphrase(_) => SlotKind::Passphrase,
         NewSecret::Shares { .. } => SlotKind::Shares,
     };
-    let label = label.unwrap_or(kind_name(kind)).to_owned();
+    let label = label.unwrap_or(kind.name()).to_owned();
     let private = private(&label, note);
     let (vault_id, (proof, now)) = (open.store.vault().vault_id(), open.proof());
     let code = RecoveryCode::make(&mut OsRng::default());
@@ -169,7 +169,7 @@ impl Enrolled {
         let label = printable(&self.label);
         match shown {
             Shown::Nothing => {
-                format!("The new {} opens the vault (slot {slot}, {label}).", kind_name(*kind))
+                format!("The new {} opens the vault (slot {slot}, {label}).", kind.name())
             }
             Shown::Code(code) => {
                 let (name, keep) = match kind {
@@ -211,7 +211,7 @@ impl Enrolled {
     pub(super) fn json(&self) -> Value {
         let mut json = json!({
             "slotId": self.slot.to_string(),
-            "kind": kind_name(self.kind),
+            "kind": self.kind.name(),
             "label": self.label,
         });
         match &self.shown {

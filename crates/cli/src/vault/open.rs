@@ -255,18 +255,6 @@ fn unseal(places: &Places, envelope: &Envelope, brought: &Brought) -> Result<(Sl
     })
 }
 
-/// The name of a kind of slot.
-pub(crate) fn kind_name(kind: SlotKind) -> &'static str {
-    match kind {
-        SlotKind::Passkey => "passkey",
-        SlotKind::RecoveryCode => "recovery code",
-        SlotKind::Passphrase => "passphrase",
-        SlotKind::Shares => "shares",
-        SlotKind::ContactCode => "contact's code",
-        SlotKind::Device => "device",
-    }
-}
-
 /// The name of a freshness.
 pub(crate) fn freshness_name(freshness: Freshness) -> &'static str {
     match freshness {
@@ -287,7 +275,7 @@ pub(super) fn run(places: &Places, arguments: UnlockArgs) -> Result<Outcome, Fai
         "The vault {} opens.\nBy:        {} (slot {})\nFreshness: {freshness}\n\
          State:     epoch {}, key generation {}, {}{refreshed}",
         vault.vault_id(),
-        kind_name(open.kind),
+        open.kind.name(),
         open.slot,
         vault.epoch(),
         vault.key_gen(),
@@ -295,7 +283,7 @@ pub(super) fn run(places: &Places, arguments: UnlockArgs) -> Result<Outcome, Fai
     );
     let json = json!({
         "vaultId": vault.vault_id().to_string(),
-        "openedBy": kind_name(open.kind),
+        "openedBy": open.kind.name(),
         "slotId": open.slot.to_string(),
         "freshness": freshness,
         "epoch": vault.epoch(),

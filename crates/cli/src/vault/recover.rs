@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     new_slot::{self, Enrolled, NewArgs, NewSecret},
-    open::{OpenVault, Passkeys, freshness_name, kind_name, open_with},
+    open::{OpenVault, Passkeys, freshness_name, open_with},
     passkey::{self, PasskeyArgs},
     remove::{HowArgs, Removed, agree, remove},
     slots::{SlotLine, find},
@@ -206,7 +206,7 @@ fn report(open: &OpenVault, done: &Done) -> Result<Outcome, Failure> {
     let mut text = format!(
         "The vault {} opens by the {} (slot {}): epoch {}, {}, freshness {}.",
         vault.vault_id(),
-        kind_name(open.kind),
+        open.kind.name(),
         open.slot,
         vault.epoch(),
         count(vault.item_count(), "item"),
@@ -225,7 +225,7 @@ fn report(open: &OpenVault, done: &Done) -> Result<Outcome, Failure> {
     steps.iter().for_each(|step| text.push_str(&format!("\n  - {step}")));
     let json = json!({
         "vaultId": vault.vault_id().to_string(),
-        "openedBy": kind_name(open.kind),
+        "openedBy": open.kind.name(),
         "slotId": open.slot.to_string(),
         "freshness": freshness_name(vault.freshness()),
         "epoch": vault.epoch(),

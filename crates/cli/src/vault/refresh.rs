@@ -8,7 +8,7 @@ use countersign::{
 use serde_json::json;
 
 use super::{
-    open::{OpenVault, Passkeys, kind_name, open_with, passkey_origin, passkey_request_for_two},
+    open::{OpenVault, Passkeys, open_with, passkey_origin, passkey_request_for_two},
     way::{Brought, WayArgs},
 };
 use crate::{
@@ -91,7 +91,7 @@ fn evaluate_two(
 
 fn report(open: &OpenVault, slot: &SlotId, resalted: bool) -> Outcome {
     let vault = open.store.vault();
-    let kind = kind_name(open.kind);
+    let kind = open.kind.name();
     let salt = if resalted { " and a new PRF salt" } else { "" };
     let text = format!("The {kind}'s slot {slot} has new keys{salt}. Epoch {}.", vault.epoch());
     let json = json!({

@@ -7,10 +7,7 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    open::{kind_name, open},
-    way::WayArgs,
-};
+use super::{open::open, way::WayArgs};
 use crate::{
     date::rfc3339,
     failure::Failure,
@@ -89,7 +86,7 @@ impl SlotLine {
         let credential_id = slot.credential_id().or(of_idle.and_then(|idle| idle.credential_id.as_deref()));
         Self {
             id: slot.slot_id(),
-            kind: kind_name(slot.kind()),
+            kind: slot.kind().name(),
             status: slot.status(),
             encryption: slot.encryption_status(),
             refresh_due: slot.born().is_some_and(|born| born < key_gen),

@@ -3,11 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{
-    open::{kind_name, open},
-    slots::find,
-    way::WayArgs,
-};
+use super::{open::open, slots::find, way::WayArgs};
 use crate::{failure::Failure, outcome::Outcome, places::Places, places::today};
 
 const AFTER_HELP: &str = "\
@@ -37,6 +33,6 @@ pub(super) fn run(places: &Places, arguments: TestArgs) -> Result<Outcome, Failu
     let text = format!("It works: {} (slot {}) opens the vault. Noted for today.", slot.name(), slot.id);
     let mut json = slot.json();
     json["vaultId"] = open.store.vault().vault_id().to_string().into();
-    json["openedBy"] = json!(kind_name(open.kind));
+    json["openedBy"] = json!(open.kind.name());
     Ok(Outcome::Report { text, json })
 }
