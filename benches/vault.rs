@@ -68,7 +68,8 @@ impl Kinds {
     }
 }
 
-/// A vault with as many slots and items as asked for: all slots are of devices, what seals to them being the same for every kind.
+/// A vault with as many slots and items as asked for: all slots are of devices, what seals to them being the same for
+/// every kind.
 struct Fixture {
     envelope: Vec<u8>,
     storage: MemoryStorage,

@@ -57,10 +57,9 @@ pub(super) struct Taken {
 impl Export {
     /// Starts a backup of a live vault, with keys of its own, and takes in what may leave.
     ///
-    /// The kinds of recipients are bound by the vault's policy ([`Policy::no_fallback`], [`Policy::allowed_kinds`]), and their
-    /// suite by its floor. Draws
-    /// the backup's vault_id (16), its root key (32), then for each item that goes in, ascending by identifier, as
-    /// [`Draft::change_item`].
+    /// The kinds of recipients are bound by the vault's policy ([`Policy::no_fallback`], [`Policy::allowed_kinds`]),
+    /// and their suite by its floor. Draws the backup's vault_id (16), its root key (32), then for each item that goes
+    /// in, ascending by identifier, as [`Draft::change_item`].
     ///
     /// [`VaultError::ReauthNeeded`]: the proof is of another vault, or too old. [`VaultError::Tampered`]: an item is missing
     /// or altered. [`VaultError::InvalidInput`]: it is a backup.

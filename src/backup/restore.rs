@@ -81,9 +81,9 @@ pub struct Destination<'a> {
 /// or of one that is open. Each item is tried out first, as [`verify_backup`](super::verify_backup) does, and goes in
 /// whole or not at all; nothing that is there is replaced. All of it is one write, of whoever finishes the draft.
 ///
-/// Enrol passkeys before: one that opens the vault is refused. An item that goes into an open vault has the version after the one in the backup, so that no version
-/// of the past stands for two contents; in a new one it starts at 1. For each item that goes in draws as
-/// [`Draft::change_item`]. `progress` is told after each item.
+/// Enrol passkeys before: one that opens the vault is refused. An item that goes into an open vault has the version
+/// after the one in the backup, so that no version of the past stands for two contents; in a new one it starts at 1.
+/// For each item that goes in draws as [`Draft::change_item`]. `progress` is told after each item.
 ///
 /// Errors are those of the vault that is restored into: [`VaultError::Tampered`], [`VaultError::Storage`].
 ///

@@ -114,9 +114,10 @@ impl Administration<'_> {
         Ok(slot_id)
     }
 
-    /// Lets a passkey open the vault that has signed in only so far: its slot is enrolled in place, as its next generation.
-    /// `first` and `second` are the PRF outputs of two separate assertions, as in [`Administration::enrol_passkey`].
-    /// Whatever is refused, the slot stays what it was. Draws, where there is an extra PIN, its Argon2id salt (16); then kdf_salt (32), slot_sk (32), SAK (32), a nonce (12).
+    /// Lets a passkey open the vault that has signed in only so far: its slot is enrolled in place, as its next
+    /// generation. `first` and `second` are the PRF outputs of two separate assertions, as in
+    /// [`Administration::enrol_passkey`]. Whatever is refused, the slot stays what it was. Draws, where there is an
+    /// extra PIN, its Argon2id salt (16); then kdf_salt (32), slot_sk (32), SAK (32), a nonce (12).
     ///
     /// Errors: [`VaultError::NotFound`]: no such slot, or it is not idle; else as [`Administration::enrol_passkey`].
     pub fn enable_encryption(

@@ -50,11 +50,12 @@ pub struct Head<'a> {
 /// has it.
 ///
 /// Whoever saw a rotation that the other head had, and that is lost here, keeps reporting a [`VaultError::Fork`] until
-/// its user drops that memory. The proof, of either head, and its age are as in [`Vault::administer`]; draws as [`Vault::replay`].
+/// its user drops that memory. The proof, of either head, and its age are as in [`Vault::administer`]; draws as
+/// [`Vault::replay`].
 ///
 /// Errors: [`VaultError::ReauthNeeded`]; [`VaultError::Tampered`]: two vaults; [`VaultError::Fork`]: no key of the two
-/// lines is the same, or one of them is not signed from there on; [`VaultError::InvalidInput`]: one head continues the other, or the ancestor is none of both;
-/// those of [`Vault::replay`].
+/// lines is the same, or one of them is not signed from there on; [`VaultError::InvalidInput`]: one head continues the
+/// other, or the ancestor is none of both; those of [`Vault::replay`].
 pub fn reconcile<'a>(
     _: UsersWord,
     heads: [Head<'a>; 2],

@@ -79,7 +79,8 @@ impl Administration<'_> {
     /// Enrols a passkey. `first` and `second` are the PRF outputs of two separate assertions: where they differ, nothing
     /// is enrolled, since the passkey would not open the vault again.
     ///
-    /// Draws, where there is an extra PIN, its Argon2id salt (16); then slot_id (16), kdf_salt (32), slot_sk (32), SAK (32), a nonce (12); so do the other enrolments.
+    /// Draws, where there is an extra PIN, its Argon2id salt (16); then slot_id (16), kdf_salt (32), slot_sk (32), SAK
+    /// (32), a nonce (12); so do the other enrolments.
     ///
     /// Errors: [`VaultError::UnstablePrf`], [`VaultError::AlreadyEnrolled`], [`VaultError::PolicyViolation`],
     /// [`VaultError::InvalidInput`], [`VaultError::Unchecked`], [`VaultError::TooLarge`], and for the extra PIN those of
